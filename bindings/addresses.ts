@@ -1,0 +1,48 @@
+/**
+ * Addresses: branded numbers.
+ *
+ * An address is an integer from 0 to 2^52 - 1. A double holds each of them exactly, and 52 bits are all that x86-64 can
+ * put on its bus, so no address here is ever a bigint; only the byte-layout codec deals in signed 64-bit values. The
+ * brands exist for the compiler alone: a virtual address cannot be passed where a physical one is wanted.
+ */
+
+declare const virtualBrand: unique symbol;
+declare const physicalBrand: unique symbol;
+declare const logicalBrand: unique symbol;
+
+/** What the driver dereferences. An integer, 0 to 2^52 - 1; 0 is null. */
+export type VirtualAddress = number & { readonly [virtualBrand]: true };
+
+/** Host physical: where the bytes are. An integer, 0 to 2^52 - 1. */
+export type PhysicalAddress = number & { readonly [physicalBrand]: true };
+
+/** What the device is given. Equal to the physical address unless an IOMMU lies between. An integer, 0 to 2^52 - 1. */
+export type LogicalAddress = number & { readonly [logicalBrand]: true };
+
+/** One more than the highest address: 2^52. */
+export const ADDRESS_LIMIT: number = 2 ** 52;
+
+/** True for an integer from 0 to 2^52 - 1. */
+export function isAddress(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < ADDRESS_LIMIT;
+}
+
+/** The low 32 bits, unsigned, as in `LARGE_INTEGER.LowPart`. */
+export function LowPart(address: number): number {
+  return address % 2 ** 32;
+}
+
+/** The bits from 32 up, as in `LARGE_INTEGER.HighPart`; never negative for an address below 2^52. */
+export function HighPart(address: number): number {
+  return Math.floor(address / 2 ** 32);
+}
+
+/** The whole as a 64-bit integer, for byte layouts only. */
+export function QuadPart(address: number): bigint {
+  return BigInt(address);
+}
+
+/** `0x` and lower-case hexadecimal digits. */
+export function hex(address: number): string {
+  return `0x${address.toString(16)}`;
+}

@@ -1,0 +1,269 @@
+/**
+ * What a core does: the allocator and the translator, without any NDIS.
+ *
+ * Three things implement this: `Core` over the release WebAssembly module, `Core` over the debug module (asserts on),
+ * and the judge in `src/model`, which is slow and obviously right. The same tests run against all three.
+ *
+ * Units: every length is in bytes, every address in bytes, a `frame` is the unit of physical memory (`frameSize` bytes).
+ *
+ * Placement rule: a block holds `ceil(length / frameSize)` frames and no more. It starts on a multiple of the power of
+ * two at or above its rounded length (in physical addresses; `alignment` can only raise that), and never spans zones.
+ * Zones are tried from the highest base down, so that memory below 4 GiB is left for those who need it.
+ */
+import type { PhysicalAddress, VirtualAddress } from "../addresses.js";
+
+/** A physical range. */
+export interface ZoneOptions {
+  /** First physical byte. A multiple of `frameSize`, at least `frameSize` (so 0 is never handed out). */
+  readonly base: number;
+  /** Bytes. A multiple of `frameSize`, at least one frame; `base + size` at most 2^52; zones must not overlap. */
+  readonly size: number;
+  /** NUMA node, 0 to 65535. Default 0. */
+  readonly node?: number;
+  /** Where the zone's bytes start in the arena. Default: where the previous zone's bytes end (0 for the first). */
+  readonly arenaOffset?: number;
+}
+
+/** Bytes that the host owns. A `WebAssembly.Memory` is recognised by its `buffer`, which is looked up at every access. */
+export type Arena = ArrayBuffer | SharedArrayBuffer | Uint8Array | { readonly buffer: ArrayBuffer | SharedArrayBuffer };
+
+/** Options of `Core.open`. An unknown key, or a value out of its range, is `INVALID_ARGUMENT` naming the field. */
+export interface CoreOptions {
+  /** 1 to 64 zones. */
+  readonly zones: readonly ZoneOptions[];
+  /** Bytes in a frame: a power of two, 64 to 1 MiB. Default 4096. */
+  readonly frameSize?: number;
+  /**
+   * Where the virtual windows start: a multiple of `frameSize`, or `"identity"` for virtual = physical. Default 2^46.
+   * One window per zone in declared order, each congruent to its zone's base modulo 2^32, at least 1 GiB unmapped between.
+   */
+  readonly virtualBase?: number | "identity";
+  /** Absent: a fresh buffer. `null`: address-only, `bytes` is refused with `NO_ARENA`. */
+  readonly arena?: Arena | null;
+  /** Keep an opaque 32-bit tag per block (4 more bytes of metadata per frame). Default false. */
+  readonly tags?: boolean;
+}
+
+/** Options of one allocation. An unknown key is `INVALID_ARGUMENT`. */
+export interface AllocateOptions {
+  /** Power of two in bytes, at most the total size of the zones. Default: none beyond the placement rule. */
+  readonly alignment?: number;
+  /** Power of two in bytes, at most 2^52. No multiple of it may lie inside the block (physical). Smaller than the length is out of memory. */
+  readonly boundary?: number;
+  /** The last physical byte allowed, inclusive: 0 to 2^52 - 1. */
+  readonly highest?: number;
+  /** The NUMA node the memory must come from, 0 to 65535. */
+  readonly node?: number;
+  /** The NUMA node to try first, 0 to 65535. */
+  readonly preferredNode?: number;
+  /** `false` lets the core gather scattered runs under one virtual range when no single run serves. Default true. */
+  readonly contiguous?: boolean;
+  /** 0 to 2^32 - 1, kept with the block and compared at free. Only with `tags: true`. Default 0. */
+  readonly tag?: number;
+}
+
+/** A stretch of physical memory. */
+export interface PhysicalRun {
+  readonly physical: PhysicalAddress;
+  readonly lengthBytes: number;
+}
+
+/** Why the last allocation that returned 0 did so. */
+export type FailureReason =
+  /** Fewer free frames than asked for, in the zones that the request may use. */
+  | "exhausted"
+  /** Enough free frames, no run of them long enough at a start that is aligned enough. */
+  | "fragmented"
+  /** `highest` or `node` excludes the memory that would have served. */
+  | "addressing"
+  /** `boundary` is smaller than the length. */
+  | "boundary"
+  /** The inflation of guard mode made it too large. */
+  | "guard"
+  /** The quota of the adapter. */
+  | "quota"
+  /** Injected by a fault plan. */
+  | "injected";
+
+/** `reason` beside the numbers that explain it. */
+export interface Failure {
+  readonly reason: FailureReason;
+  /** Free bytes in all zones at that moment. */
+  readonly freeBytes: number;
+  /** The longest single allocation that would have succeeded without constraints at that moment. */
+  readonly largestFreeBytes: number;
+}
+
+/** Counters. Bytes of blocks are counted in whole frames. */
+export interface CoreStats {
+  /** Bytes in all zones. totalBytes = freeBytes + liveBytes + withheldBytes. */
+  readonly totalBytes: number;
+  /** Bytes that an allocation may use, frames whose merging is deferred included. */
+  readonly freeBytes: number;
+  /** Bytes held by live blocks, in whole frames. */
+  readonly liveBytes: number;
+  /** Bytes neither free nor live. */
+  readonly withheldBytes: number;
+  /** The longest single allocation, in bytes, that would succeed now without constraints; 0 when nothing is free. */
+  readonly largestFreeBytes: number;
+  /** Live blocks; a scattered block is one. */
+  readonly liveBlocks: number;
+  /** The highest `liveBytes` so far. */
+  readonly peakLiveBytes: number;
+  /** Allocations answered with 0 so far. */
+  readonly failures: number;
+}
+
+/** One broken invariant. `rule` is stable, `frame` is the frame (dense index over the zones in declared order) or -1. */
+export interface BrokenRule {
+  readonly rule: string;
+  readonly frame: number;
+  readonly message: string;
+}
+
+/** What is known of an address. */
+export interface Explanation {
+  readonly address: number;
+  /**
+   * `live`: inside a live block. `freed`: the start of a block that is not live now. `free`: in the arena, in no block.
+   * `foreign`: inside a mapping made by `map`. `unmapped`: nowhere.
+   */
+  readonly state: "live" | "freed" | "free" | "foreign" | "unmapped";
+  /** Index of the zone, -1 if in none. */
+  readonly zone: number;
+  /** The block or mapping that holds the address, where there is one. */
+  readonly block?: {
+    readonly virtual: VirtualAddress;
+    readonly lengthBytes: number;
+    /** log2 of the power of two of frames that the block's start is aligned to; -1 for mappings and scattered blocks. */
+    readonly order: number;
+    readonly contiguous: boolean;
+    readonly tag?: number;
+  };
+  /** Bytes from the start of the block to the address. */
+  readonly offset?: number;
+  /** One sentence for people. */
+  readonly text: string;
+}
+
+/**
+ * Requests to be served in one call, and their answers; the arrays are the caller's and are reused from batch to batch.
+ * All arrays are at least `count` long. Values are trusted to be in range: the caller has validated each request.
+ */
+export interface AllocationBatch {
+  /** How many entries count. */
+  count: number;
+  /** In: bytes asked for, 1 to 2^32 - 1. */
+  readonly lengths: Uint32Array;
+  /** In: the last physical byte allowed, inclusive; 2^52 - 1 for no limit. */
+  readonly highest: Float64Array;
+  /** In: the tag to keep with the block; ignored without `tags: true`. */
+  readonly tags: Uint32Array;
+  /** Out: virtual address, 0 where out of memory. */
+  readonly addresses: Float64Array;
+  /** Out: physical address, 0 where out of memory. */
+  readonly physicals: Float64Array;
+}
+
+/** The allocator and translator. See the head of this file for the placement rule. */
+export interface CoreApi {
+  readonly frameSize: number;
+  /** The reason of the last answer of 0, `undefined` before the first. */
+  readonly lastFailure: Failure | undefined;
+
+  /**
+   * Take a block. Returns its virtual address, or 0 when out of memory (then `lastFailure` says why).
+   *
+   * `lengthBytes`: an integer, 1 to 2^32 - 1. Anything else: `INVALID_ARGUMENT`.
+   */
+  allocate(lengthBytes: number, options?: AllocateOptions): VirtualAddress;
+
+  /**
+   * Give a block back. `lengthBytes` and `tag`, when given, must equal those of the allocation.
+   *
+   * `INVALID_ARGUMENT` (not an address, 0), `FOREIGN_ADDRESS`, `INTERIOR_ADDRESS`, `ALREADY_FREED`, `NEVER_ALLOCATED`,
+   * `LENGTH_MISMATCH` (length, or length and tag), `WRONG_OWNER` (tag alone). Nothing changes on refusal. With plain
+   * addresses a stale free of a start that was handed out again at the same length cannot be told apart.
+   */
+  free(address: VirtualAddress, lengthBytes?: number, tag?: number): void;
+
+  /** The exact length asked for. Refuses as `free` does. */
+  lengthOf(address: VirtualAddress): number;
+
+  /** The physical address of one byte. `TRANSLATION_FAULT` where nothing is mapped, `INVALID_ARGUMENT` for a non-address. */
+  physicalOf(address: VirtualAddress): PhysicalAddress;
+
+  /** The exact inverse of `physicalOf`. */
+  virtualOf(physical: PhysicalAddress): VirtualAddress;
+
+  /** `physicalOf`, and for how many bytes from there on the answer holds (to the end of the block's last frame, or of the run). */
+  translate(address: VirtualAddress): PhysicalRun;
+
+  /** `virtualOf`, and for how many bytes from there on the answer holds. */
+  translatePhysical(physical: PhysicalAddress): { readonly virtual: VirtualAddress; readonly lengthBytes: number };
+
+  /**
+   * The scatter/gather runs of a virtual range, in order, covering it exactly once, one run per physically contiguous
+   * stretch. `TRANSLATION_FAULT` with the first unmapped address; `INVALID_ARGUMENT` for length 0 or an end past 2^52.
+   */
+  runs(address: VirtualAddress, lengthBytes: number): PhysicalRun[];
+
+  /**
+   * Register a foreign range: the runs, one after the other, appear at `virtual`. Any byte granularity.
+   * `INVALID_ARGUMENT` when the virtual range meets a window or another mapping, or a run meets a zone or another mapping.
+   */
+  map(virtual: VirtualAddress, runs: readonly { readonly physical: number; readonly lengthBytes: number }[]): void;
+
+  /** Remove what `map` registered at exactly `virtual`. `INTERIOR_ADDRESS`, `FOREIGN_ADDRESS`, `INVALID_ARGUMENT`. */
+  unmap(virtual: VirtualAddress): void;
+
+  /**
+   * Try every entry in order; write the address, or 0 where out of memory. Returns how many succeeded.
+   * One invalid length refuses all with its `index`. The output arrays are at least as long as `lengths`.
+   */
+  allocateBatch(lengths: Uint32Array, addresses: Float64Array, physicals?: Float64Array): number;
+
+  /**
+   * Serve a batch of constrained requests in order, in one crossing per ring's length (at least 32). Returns how many
+   * succeeded. This is what a dispatcher of completions calls; `allocateBatch` is the plain form.
+   */
+  serveBatch(batch: AllocationBatch): number;
+
+  /** Free all, or refuse all with the `index` of the first bad entry (a repeated address is `ALREADY_FREED` at its second index). */
+  freeBatch(addresses: Float64Array): void;
+
+  /**
+   * The bytes of a range inside one live block's requested length. `TRANSLATION_FAULT` otherwise (also where a scattered
+   * block's range is not one run), `NO_ARENA` when address-only. The view lives until the host grows or moves the arena.
+   */
+  bytes(address: VirtualAddress, lengthBytes: number): Uint8Array;
+
+  /** Where a physical byte lies in the arena, in bytes from its start. `TRANSLATION_FAULT` outside the zones. Works address-only. */
+  arenaOffsetOf(physical: PhysicalAddress): number;
+
+  /** What is known of a virtual address. Never throws for an address. */
+  explain(address: VirtualAddress): Explanation;
+
+  stats(): CoreStats;
+
+  /** Walk everything; what is broken, empty when sound. Changes nothing. Cost: in proportion to the frames. */
+  verify(): BrokenRule[];
+
+  /** Finish whatever merging was deferred. Never changes `digest()`. */
+  flush(): void;
+
+  /** 16 hex digits over the logical state: zones, live blocks (start, exact length, tag), mappings. */
+  digest(): string;
+
+  /** 16 hex digits over everything that can affect a later answer. */
+  imageDigest(): string;
+
+  /** The whole state, versioned and checksummed. */
+  snapshot(): Uint8Array;
+
+  /** Replace the whole state. `BAD_SNAPSHOT` for any damage or for a core of other zones, frame size, virtual base or tags; then nothing changed. */
+  restore(snapshot: Uint8Array): void;
+
+  /** Release. Disposing twice is harmless; every other call afterwards is `DISPOSED`. */
+  dispose(): void;
+}

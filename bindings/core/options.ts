@@ -1,0 +1,272 @@
+/**
+ * Validation: what crosses from JavaScript is checked here, before it can reach the core.
+ *
+ * The Wasm boundary turns a JavaScript number into 32 bits without a word: NaN becomes 0, -1 becomes 4294967295 and
+ * 2^32 + 8 becomes 8. So every value is proved to be an integer in its range first. Option objects are read once, key
+ * by key, from own properties only: an unknown key is refused by name, a getter runs once, and a polluted
+ * `Object.prototype` supplies no defaults.
+ *
+ * Core and judge share this file, because validation is no part of what the judge judges.
+ */
+import { ADDRESS_LIMIT, hex, isAddress } from "../addresses.js";
+import { ShmemError } from "../errors.js";
+import type { AllocateOptions, Arena, CoreOptions } from "./api.js";
+
+/** A zone after validation, with its virtual window. */
+export interface ZonePlan {
+  readonly base: number;
+  readonly size: number;
+  readonly node: number;
+  readonly arenaOffset: number;
+  /** First virtual byte of the zone's window. */
+  readonly window: number;
+}
+
+/** Options after validation, defaults filled in. */
+export interface CorePlan {
+  readonly zones: readonly ZonePlan[];
+  readonly frameSize: number;
+  readonly tags: boolean;
+  readonly totalBytes: number;
+  /** Bytes the arena must have. */
+  readonly arenaBytes: number;
+  /** Where scattered blocks get their virtual ranges: the first address of an unbounded area. */
+  readonly scatterBase: number;
+  /** `undefined` for a fresh buffer, `null` for address-only. */
+  readonly arena: Arena | null | undefined;
+  /** Normalised, for comparing a snapshot's options with these. */
+  readonly virtualBase: number | "identity";
+}
+
+/** Allocation constraints after validation. 0 and the limits below mean "none". */
+export interface Constraints {
+  readonly alignment: number;
+  readonly boundary: number;
+  readonly highest: number;
+  /** -1 for any. */
+  readonly node: number;
+  /** -1 for none. */
+  readonly preferredNode: number;
+  readonly contiguous: boolean;
+  readonly tag: number;
+}
+
+const GIB = 2 ** 30;
+const MAX_ZONES = 64;
+const MAX_FRAME = 2 ** 20;
+
+function refuse(field: string, value: unknown, unit: string, rule: string): never {
+  throw new ShmemError("INVALID_ARGUMENT", `${field} ${rule}, got ${show(value)}`, { field, value, unit });
+}
+
+/** A value for a message, without running its `toString`. */
+export function show(value: unknown): string {
+  switch (typeof value) {
+    case "number":
+      return Number.isSafeInteger(value) && value > 9 ? `${value} (${hex(value)})` : String(value);
+    case "bigint":
+      return `${value}n`;
+    case "string":
+      return JSON.stringify(value);
+    case "boolean":
+    case "undefined":
+      return String(value);
+    default:
+      return value === null ? "null" : `a value of type ${typeof value}`;
+  }
+}
+
+/** An integer from `least` to `most`, or `INVALID_ARGUMENT`. */
+export function integer(field: string, value: unknown, least: number, most: number, unit: string): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most)
+    refuse(field, value, unit, `must be an integer from ${least} to ${most} ${unit}`);
+  return value;
+}
+
+/** True for 1, 2, 4, ... up to 2^52. */
+export function isPowerOfTwo(value: number): boolean {
+  if (!Number.isInteger(value) || value < 1 || value > ADDRESS_LIMIT) return false;
+  const high = Math.floor(value / 2 ** 26);
+  const low = value % 2 ** 26;
+  return high === 0 ? (low & (low - 1)) === 0 : low === 0 && (high & (high - 1)) === 0;
+}
+
+function powerOfTwo(field: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== "number" || !isPowerOfTwo(value) || value < least || value > most)
+    refuse(field, value, "bytes", `must be a power of two from ${least} to ${most} bytes`);
+  return value;
+}
+
+/** A length in bytes: an integer from 1 to 2^32 - 1, or `INVALID_ARGUMENT`. */
+export function lengthOfRequest(value: unknown, field = "lengthBytes"): number {
+  if (typeof value === "number" && value >= 1 && value <= 0xffffffff && Number.isInteger(value)) return value;
+  return integer(field, value, 1, 0xffffffff, "bytes");
+}
+
+/** An address from 0 to 2^52 - 1, or `INVALID_ARGUMENT`. */
+export function address(value: unknown, field = "address"): number {
+  if (!isAddress(value)) refuse(field, value, "address", "must be an integer from 0 to 2^52 - 1");
+  return value;
+}
+
+/** A range of `lengthBytes` from `start`: the length at least 1, the end at most 2^52, or `INVALID_ARGUMENT`. */
+export function range(start: unknown, lengthBytes: unknown): void {
+  const first = address(start);
+  integer("lengthBytes", lengthBytes, 1, ADDRESS_LIMIT - first, "bytes");
+}
+
+/**
+ * The own enumerable properties of an options object, each read once. `INVALID_ARGUMENT` for what is no object and for
+ * a key that is not in `keys`; an error thrown by a getter passes through.
+ */
+export function readOptions<K extends string>(
+  field: string,
+  value: unknown,
+  keys: readonly K[],
+): Partial<Record<K, unknown>> {
+  if (typeof value !== "object" || value === null) refuse(field, value, "options", "must be an object");
+  const read: Partial<Record<K, unknown>> = Object.create(null) as Partial<Record<K, unknown>>;
+  for (const key of Reflect.ownKeys(value)) {
+    if (typeof key !== "string" || !(keys as readonly string[]).includes(key)) {
+      const name = typeof key === "string" ? key : key.toString();
+      throw new ShmemError("INVALID_ARGUMENT", `${field} has the unknown key ${JSON.stringify(name)}`, {
+        field: `${field}.${name}`,
+        value: name,
+        unit: "key",
+      });
+    }
+    read[key as K] = (value as Record<string, unknown>)[key];
+  }
+  return read;
+}
+
+const ALLOCATE_KEYS = ["alignment", "boundary", "highest", "node", "preferredNode", "contiguous", "tag"] as const;
+const HIGHEST_ADDRESS = ADDRESS_LIMIT - 1;
+
+/** No constraint at all. */
+export const UNCONSTRAINED: Constraints = {
+  alignment: 1,
+  boundary: ADDRESS_LIMIT,
+  highest: HIGHEST_ADDRESS,
+  node: -1,
+  preferredNode: -1,
+  contiguous: true,
+  tag: 0,
+};
+
+/** Validate the options of one allocation. */
+export function constraintsOf(options: AllocateOptions | undefined, plan: CorePlan): Constraints {
+  if (options === undefined) return UNCONSTRAINED;
+  const given = readOptions("options", options, ALLOCATE_KEYS);
+  const { alignment, boundary, highest, node, preferredNode, contiguous, tag } = given;
+  if (contiguous !== undefined && typeof contiguous !== "boolean")
+    refuse("options.contiguous", contiguous, "boolean", "must be true or false");
+  if (tag !== undefined) tagOf(tag, plan, "options.tag");
+  return {
+    alignment:
+      alignment === undefined ? 1 : powerOfTwo("options.alignment", alignment, 1, floorPowerOfTwo(plan.totalBytes)),
+    boundary: boundary === undefined ? ADDRESS_LIMIT : powerOfTwo("options.boundary", boundary, 1, ADDRESS_LIMIT),
+    highest: highest === undefined ? HIGHEST_ADDRESS : address(highest, "options.highest"),
+    node: node === undefined ? -1 : integer("options.node", node, 0, 65535, "node"),
+    preferredNode:
+      preferredNode === undefined ? -1 : integer("options.preferredNode", preferredNode, 0, 65535, "node"),
+    contiguous: contiguous !== false,
+    tag: tag === undefined ? 0 : (tag as number),
+  };
+}
+
+/** A tag: 0 to 2^32 - 1, on a core that keeps tags. */
+export function tagOf(tag: unknown, plan: CorePlan, field = "tag"): number {
+  if (!plan.tags) refuse(field, tag, "tag", "needs a core opened with tags: true");
+  return integer(field, tag, 0, 0xffffffff, "tag");
+}
+
+/** The largest power of two at or below a positive integer up to 2^52. */
+export function floorPowerOfTwo(value: number): number {
+  let power = 1;
+  while (power * 2 <= value) power *= 2;
+  return power;
+}
+
+/** The least value at or above `from` that is congruent to `to` modulo 2^32. */
+function congruent(from: number, to: number): number {
+  const modulus = 2 ** 32;
+  const gap = (((to - from) % modulus) + modulus) % modulus;
+  return from + gap;
+}
+
+function ceilTo(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}
+
+const CORE_KEYS = ["zones", "frameSize", "virtualBase", "arena", "tags"] as const;
+const ZONE_KEYS = ["base", "size", "node", "arenaOffset"] as const;
+
+/** Validate the options of a core and lay out its virtual windows. */
+export function planCore(options: CoreOptions): CorePlan {
+  const given = readOptions("options", options, CORE_KEYS);
+  const frameSize = given.frameSize === undefined ? 4096 : powerOfTwo("frameSize", given.frameSize, 64, MAX_FRAME);
+  if (given.tags !== undefined && typeof given.tags !== "boolean")
+    refuse("tags", given.tags, "boolean", "must be true or false");
+  const virtualBase =
+    given.virtualBase === undefined || given.virtualBase === "identity"
+      ? (given.virtualBase ?? 2 ** 46)
+      : address(given.virtualBase, "virtualBase");
+  if (virtualBase !== "identity" && (virtualBase === 0 || virtualBase % frameSize !== 0))
+    refuse("virtualBase", virtualBase, "address", `must be a positive multiple of the frame size ${frameSize}`);
+  const list = given.zones;
+  if (!Array.isArray(list) || list.length < 1 || list.length > MAX_ZONES)
+    refuse("zones", Array.isArray(list) ? list.length : list, "zones", `must be an array of 1 to ${MAX_ZONES} zones`);
+
+  const zones: ZonePlan[] = [];
+  let arenaEnd = 0;
+  let windowFrom = virtualBase === "identity" ? 0 : virtualBase;
+  for (let i = 0; i < list.length; i++) {
+    const name = `zones[${i}]`;
+    const zone = readOptions(name, list[i], ZONE_KEYS);
+    const base = integer(`${name}.base`, zone.base, frameSize, ADDRESS_LIMIT - frameSize, "address");
+    if (base % frameSize !== 0) refuse(`${name}.base`, base, "address", `must be a multiple of ${frameSize}`);
+    const size = integer(`${name}.size`, zone.size, frameSize, ADDRESS_LIMIT - base, "bytes");
+    if (size % frameSize !== 0) refuse(`${name}.size`, size, "bytes", `must be a multiple of ${frameSize}`);
+    const node = zone.node === undefined ? 0 : integer(`${name}.node`, zone.node, 0, 65535, "node");
+    const arenaOffset =
+      zone.arenaOffset === undefined
+        ? arenaEnd
+        : integer(`${name}.arenaOffset`, zone.arenaOffset, 0, ADDRESS_LIMIT - size, "bytes");
+    arenaEnd = arenaOffset + size;
+    const window = virtualBase === "identity" ? base : congruent(windowFrom, base);
+    if (window + size > ADDRESS_LIMIT)
+      refuse("virtualBase", virtualBase, "address", `leaves no room below 2^52 for the window of ${name}`);
+    windowFrom = window + size + GIB;
+    for (let k = 0; k < i; k++) {
+      const other = zones[k] as ZonePlan;
+      if (base < other.base + other.size && other.base < base + size)
+        refuse(`${name}.base`, base, "address", `overlaps zones[${k}] (${hex(other.base)}, ${other.size} bytes)`);
+      if (arenaOffset < other.arenaOffset + other.size && other.arenaOffset < arenaOffset + size)
+        refuse(`${name}.arenaOffset`, arenaOffset, "bytes", `overlaps the arena bytes of zones[${k}]`);
+    }
+    zones.push({ base, size, node, arenaOffset, window });
+  }
+  const highestWindow = zones.reduce((end, zone) => Math.max(end, zone.window + zone.size), 0);
+  const behind = ceilTo(highestWindow + GIB, GIB);
+  return {
+    zones,
+    frameSize,
+    tags: given.tags === true,
+    totalBytes: zones.reduce((sum, zone) => sum + zone.size, 0),
+    arenaBytes: zones.reduce((end, zone) => Math.max(end, zone.arenaOffset + zone.size), 0),
+    scatterBase: virtualBase === "identity" ? Math.max(2 ** 46, behind) : behind,
+    arena: arenaOf(given.arena),
+    virtualBase,
+  };
+}
+
+/** What an arena option is, by shape; its length is checked where the bytes are first looked at. */
+function arenaOf(arena: unknown): Arena | null | undefined {
+  if (arena === undefined || arena === null) return arena;
+  const shape = Object.prototype.toString.call(arena);
+  if (shape === "[object ArrayBuffer]" || shape === "[object SharedArrayBuffer]") return arena as ArrayBuffer;
+  if (arena instanceof Uint8Array) return arena;
+  if (shape === "[object WebAssembly.Memory]") return arena as { readonly buffer: ArrayBuffer };
+  return refuse("arena", arena, "arena", "must be an ArrayBuffer, SharedArrayBuffer, Uint8Array, WebAssembly.Memory or null");
+}

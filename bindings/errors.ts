@@ -1,0 +1,117 @@
+/**
+ * The one error type of the package.
+ *
+ * What a caller can cause is refused with a `ShmemError`: a stable `code`, the offending value and its unit.
+ * A refused call has changed nothing. Running out of memory is an ordinary answer and never an error.
+ * `message` is for people and may change between versions; `code` does not.
+ */
+
+/** Every refusal code, with the situation it names. */
+export type ErrorCode =
+  /** Wrong type, not an integer, negative, zero where not allowed, out of range, bad alignment, unknown key. */
+  | "INVALID_ARGUMENT"
+  /** No handle was given (NULL). */
+  | "NULL_ADAPTER"
+  /** The adapter has no scatter/gather DMA registration, or no completion handler. */
+  | "NOT_REGISTERED"
+  /** The handle was released. */
+  | "ADAPTER_GONE"
+  /** The simulated interrupt request level is wrong for the call. */
+  | "WRONG_IRQL"
+  /** A legal call in an illegal place, for example a free inside MiniportShutdownEx. */
+  | "WRONG_CONTEXT"
+  /** The address was the start of a live block once and is not now. */
+  | "ALREADY_FREED"
+  /** The address lies in the arena and was never handed out as the start of a block. */
+  | "NEVER_ALLOCATED"
+  /** The address lies inside a live block and is not its start. */
+  | "INTERIOR_ADDRESS"
+  /** The address lies outside every zone and mapping of this instance. */
+  | "FOREIGN_ADDRESS"
+  /** The block belongs to somebody else: another adapter, or (core) another tag. */
+  | "WRONG_OWNER"
+  /** The address is right, the length is not that of the allocation. */
+  | "LENGTH_MISMATCH"
+  /** The address is right, the physical address is not that of the allocation. */
+  | "PHYSICAL_MISMATCH"
+  /** The address is right, the cached flag is not that of the allocation. */
+  | "CACHED_MISMATCH"
+  /** Bytes behind the block were written. */
+  | "OVERRUN"
+  /** Bytes before the block were written. */
+  | "UNDERRUN"
+  /** Freed bytes changed before they were handed out again. */
+  | "WRITE_AFTER_FREE"
+  /** No mapping, a range that leaves its block, or a direction that is not allowed. */
+  | "TRANSLATION_FAULT"
+  /** Live blocks when the adapter goes away. */
+  | "LEAK_AT_RELEASE"
+  /** Requests pending when the adapter goes away. */
+  | "PENDING_AT_RELEASE"
+  /** A call that is not allowed from inside the current callback. */
+  | "REENTRANT_CALL"
+  /** A typed-array view older than the last growth of its memory. */
+  | "STALE_VIEW"
+  /** A handle of another kind. */
+  | "WRONG_HANDLE"
+  /** The core was disposed. */
+  | "DISPOSED"
+  /** Bytes were asked of an address-only core (`arena: null`). */
+  | "NO_ARENA"
+  /** An internal invariant is broken; the instance is poisoned. */
+  | "STATE_CORRUPT"
+  /** A hostile or damaged recording of allocations. */
+  | "BAD_TRACE"
+  /** A hostile or damaged snapshot. */
+  | "BAD_SNAPSHOT"
+  /** A hostile or damaged packet capture; `value` is the byte offset. */
+  | "BAD_CAPTURE";
+
+/** What an error says beside its code and message. Each field is there only where it means something. */
+export interface ErrorDetails {
+  /** The offending value, as it was given. */
+  readonly value?: unknown;
+  /** The unit of `value`: `"bytes"`, `"address"`, `"offset"`, `"IRQL"`, `"handle"`, ... */
+  readonly unit?: string;
+  /** Which argument or option was wrong, for example `zones[1].base`. */
+  readonly field?: string;
+  /** Every field that did not match, in a fixed order, when several were wrong at once. */
+  readonly mismatches?: readonly Mismatch[];
+  /** The index of the offending entry of a batch. */
+  readonly index?: number;
+  /** What is known of the address, where there is one: see `Core.explain`. */
+  readonly explain?: unknown;
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+}
+
+/** One field of a free that differs from the allocation. */
+export interface Mismatch {
+  readonly field: string;
+  readonly given: unknown;
+  readonly expected: unknown;
+  readonly unit: string;
+}
+
+/** A refusal. See `ErrorCode` for the codes and `ErrorDetails` for what it carries. */
+export class ShmemError extends Error {
+  override readonly name: string = "ShmemError";
+  readonly code: ErrorCode;
+  readonly value: unknown;
+  readonly unit: string | undefined;
+  readonly field: string | undefined;
+  readonly mismatches: readonly Mismatch[] | undefined;
+  readonly index: number | undefined;
+  readonly explain: unknown;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(`${code}: ${message}`, "cause" in details ? { cause: details.cause } : undefined);
+    this.code = code;
+    this.value = details.value;
+    this.unit = details.unit;
+    this.field = details.field;
+    this.mismatches = details.mismatches;
+    this.index = details.index;
+    this.explain = details.explain;
+  }
+}
