@@ -56,7 +56,14 @@ const countUvu = {
 
 /** Bundles one file; the outputs appear whole, by renaming, because several runners may share the folder. */
 async function bundle(file, options = {}) {
-  const outfile = join(OUT, relative(ROOT, file).split(sep).join("/").replace(/^test\//, "").replace(/\.ts$/, ".mjs"));
+  const outfile = join(
+    OUT,
+    relative(ROOT, file)
+      .split(sep)
+      .join("/")
+      .replace(/^test\//, "")
+      .replace(/\.ts$/, ".mjs"),
+  );
   const result = await build({
     absWorkingDir: ROOT,
     entryPoints: [file],
@@ -136,7 +143,8 @@ function judge(run, report, timeoutS, allowOnly) {
   if (run.timedOut) broken.push(`time-out after ${timeoutS} s`);
   else if (run.signal !== null) broken.push(`ended by ${run.signal}`);
   if (report === undefined) {
-    if (!run.timedOut) broken.push(`no report: the file did not import uvu, or died before its end (exit code ${run.code})`);
+    if (!run.timedOut)
+      broken.push(`no report: the file did not import uvu, or died before its end (exit code ${run.code})`);
     return broken;
   }
   const { registered, passed, failed, only, skips, unfinished, problems } = report;
@@ -151,11 +159,14 @@ function judge(run, report, timeoutS, allowOnly) {
     broken.push(`${registered} tests registered, ${settled} reported; without a result:${names}`);
   }
   for (const name of skips) {
-    if (!/skipped: \S/.test(name)) broken.push(`"${name}" is skipped without a reason: end its name in "skipped: <why>"`);
+    if (!/skipped: \S/.test(name))
+      broken.push(`"${name}" is skipped without a reason: end its name in "skipped: <why>"`);
   }
   const uvu = uvuTotals(run.output);
   if (!run.timedOut && (uvu.passed !== passed || uvu.skipped !== skips.length + leftOut)) {
-    broken.push(`uvu reports ${uvu.passed} passed, ${uvu.skipped} skipped; counted ${passed}, ${skips.length + leftOut}`);
+    broken.push(
+      `uvu reports ${uvu.passed} passed, ${uvu.skipped} skipped; counted ${passed}, ${skips.length + leftOut}`,
+    );
   }
   if (run.code !== 0 && failed === 0 && !run.timedOut && broken.length === 0) broken.push(`exit code ${run.code}`);
   return broken;
@@ -164,7 +175,9 @@ function judge(run, report, timeoutS, allowOnly) {
 async function runFile(file, allowOnly) {
   const name = relative(ROOT, file).split(sep).join("/");
   const started = process.hrtime.bigint();
-  const timeoutS = Number(/^\s*(?:\/\/|\*) timeout: (\d+) s/m.exec(readFileSync(file, "utf8"))?.[1] ?? DEFAULT_TIMEOUT_S);
+  const timeoutS = Number(
+    /^\s*(?:\/\/|\*) timeout: (\d+) s/m.exec(readFileSync(file, "utf8"))?.[1] ?? DEFAULT_TIMEOUT_S,
+  );
   const result = { name, passed: 0, failed: 0, skips: [], text: "" };
   let outfile;
   try {

@@ -27,7 +27,7 @@ export interface FileReport {
   problems: string[];
 }
 
-type Callback = (context: Record<string, unknown>) => unknown;
+type Callback = (context: never) => unknown;
 type Registration = (name: string, handler: Callback) => void;
 
 const report: FileReport = {
@@ -54,7 +54,7 @@ function asError(thrown: unknown): Error {
 function counted(name: string, handler: Callback): Callback {
   const entry = { name };
   open.add(entry);
-  return async (context) => {
+  return async (context: never) => {
     try {
       await handler(context);
       report.passed += 1;
@@ -69,7 +69,7 @@ function counted(name: string, handler: Callback): Callback {
 
 /** uvu swallows what a `before` or `after` hook throws; here it is a problem of the file. */
 function guarded(kind: string, handler: Callback): Callback {
-  return async (context) => {
+  return async (context: never) => {
     try {
       await handler(context);
     } catch (thrown) {
@@ -102,7 +102,9 @@ function wrap(real: uvu.Test<Record<string, unknown>>, suiteName: string): uvu.T
   const hook = (kind: string, into: (handler: never) => void): ((handler: Callback) => void) => {
     return (handler) => into(guarded(kind, handler) as never);
   };
-  const test = register((name, handler) => real(name, handler as never)) as uvu.Test<Record<string, unknown>>;
+  const test = register((name, handler) => real(name, handler as never)) as unknown as uvu.Test<
+    Record<string, unknown>
+  >;
   const only = register((name, handler) => real.only(name, handler as never));
   test.only = (name: string, handler: unknown): void => {
     report.only += 1;
