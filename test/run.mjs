@@ -22,7 +22,7 @@
  * `N passed, N failed` (plus `, N skipped`). A file that breaks a promise counts as one failure. Exit code 1 on any failure.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -208,7 +208,18 @@ async function runFile(file, allowOnly) {
   return result;
 }
 
+/** The tests of the core read build/*.wasm; old ones would be judged in place of what was just written. */
+function noticeStaleWasm() {
+  const release = join(ROOT, "build", "release.wasm");
+  const built = existsSync(release) ? statSync(release).mtimeMs : 0;
+  const assembly = readdirSync(join(ROOT, "assembly"), { recursive: true }).filter((file) => file.endsWith(".ts"));
+  if (assembly.some((file) => statSync(join(ROOT, "assembly", file)).mtimeMs > built)) {
+    process.stdout.write("note: assembly/ is younger than build/release.wasm; run `node src/build.mjs --if-stale`\n");
+  }
+}
+
 async function main(args) {
+  noticeStaleWasm();
   let files;
   let allowOnly = false;
   if (args[0] === "--files") {

@@ -1,0 +1,394 @@
+#!/usr/bin/env node
+/**
+ * The build: assembly/ to Wasm, Wasm to the two generated sources, those and the library to dist/.
+ *
+ *     node src/build.mjs               the Wasm and the bundles
+ *     node src/build.mjs --types       and the declarations (slower; what users install needs them)
+ *     node src/build.mjs --if-stale    only the stages whose sources are newer than their outputs
+ *
+ *     assembly/*.ts ──asc──▶ build/debug.wasm    asserts on, imports env.abort, for tests
+ *                       └──▶ build/release.wasm  imports nothing, at most 16 KB ──┐
+ *     bindings/generated/wasm.ts    the release module as base64          ◀───────┤
+ *     bindings/generated/layout.ts  every constant global it exports      ◀───────┘
+ *     bindings/, src/ ──esbuild──▶ dist/*.js          ESM for Node; the loader stays a dependency
+ *                              ├─▶ dist/cjs/*.js      the same files, translated one by one
+ *                              └─▶ dist/browser/*.js  minified, everything inside, no node: module
+ *     bindings/, src/ ──tsc──────▶ dist/types/, dist/types-cjs/
+ *
+ * ESM and CJS are split into chunks that the entry points share, so that `ShmemError` is one class whichever door a
+ * program comes in by. esbuild splits ESM only; the CommonJS files are therefore made from the split ESM files, each
+ * `import` of a chunk becoming a `require` of the same chunk.
+ *
+ * Files appear whole, by renaming, and a lock keeps two builds apart, because `npm test` in two terminals is ordinary.
+ */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const at = (...parts) => join(ROOT, ...parts);
+
+const RELEASE_LIMIT_BYTES = 16 * 1024;
+const CORE_GZIP_LIMIT_BYTES = 20 * 1024;
+const LOCK_PATIENCE_MS = 120_000;
+
+/** Output name and source of each way into the package. */
+const ENTRIES = {
+  index: "src/index.ts",
+  core: "bindings/core/index.ts",
+  ndis: "bindings/ndis/index.ts",
+  fuzz: "src/fuzz/index.ts",
+  bench: "bench/index.ts",
+  cli: "src/cli/index.ts",
+};
+/** Programs for Node alone: no CommonJS twin, no browser bundle. */
+const NODE_ONLY = new Set(["bench", "cli"]);
+
+class BuildError extends Error {}
+
+function say(line) {
+  process.stderr.write(`build: ${line}\n`);
+}
+
+function write(path, contents) {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.new`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, path);
+}
+
+function filesUnder(folder) {
+  if (!existsSync(folder)) return [];
+  if (statSync(folder).isFile()) return [folder];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? filesUnder(join(folder, entry.name)) : [join(folder, entry.name)],
+  );
+}
+
+// --- stages and their freshness -----------------------------------------------------------------------------------
+
+const GENERATED = at("bindings", "generated");
+
+/**
+ * A stage's stamp lists what it read and made, and carries the time at which the stage began: fresh means the same
+ * sources, none of them younger than the stamp, and every output still there.
+ */
+function isFresh(stage) {
+  const stamp = at("build", `${stage.name}.stamp`);
+  if (!existsSync(stamp)) return false;
+  const { sources, outputs } = JSON.parse(readFileSync(stamp, "utf8"));
+  const now = stage.sources();
+  const began = statSync(stamp).mtimeMs;
+  return (
+    JSON.stringify(sources) === JSON.stringify(now.map((path) => relative(ROOT, path))) &&
+    now.every((path) => statSync(path).mtimeMs <= began) &&
+    outputs.every((path) => existsSync(at(path)))
+  );
+}
+
+async function runStage(stage) {
+  const began = new Date();
+  const sources = stage.sources().map((path) => relative(ROOT, path));
+  const outputs = (await stage.run()).map((path) => relative(ROOT, path));
+  const stamp = at("build", `${stage.name}.stamp`);
+  write(stamp, JSON.stringify({ sources, outputs }));
+  utimesSync(stamp, began, began);
+}
+
+const librarySources = () =>
+  [
+    ...["bindings", "src", "bench"].flatMap((folder) => filesUnder(at(folder))),
+    ...["package.json", "tsconfig.json", "tsconfig.lib.json", "tsconfig.build.json"].map((file) => at(file)),
+  ].sort();
+
+const STAGES = [
+  {
+    name: "wasm",
+    sources: () => [...filesUnder(at("assembly")), at("asconfig.json"), at("src/build.mjs")].sort(),
+    run: buildWasm,
+  },
+  { name: "bundles", sources: librarySources, run: buildBundles },
+  { name: "types", sources: librarySources, run: buildTypes },
+];
+
+// --- the Wasm and what is generated from it -----------------------------------------------------------------------
+
+async function compile(target) {
+  const { main } = await import("assemblyscript/asc");
+  const { error, stderr } = await main(["--config", "asconfig.json", "--target", target, "--baseDir", ROOT]);
+  const messages = stderr.toString();
+  if (messages !== "") process.stderr.write(messages);
+  if (error !== null) throw new BuildError(`asc refused assembly/ (target ${target}): ${error.message}`);
+}
+
+async function buildWasm() {
+  if (!existsSync(at("assembly/index.ts")))
+    throw new BuildError("assembly/index.ts is missing: there is no core to compile");
+  await compile("debug");
+  await compile("release");
+  const debug = new WebAssembly.Module(readFileSync(at("build/debug.wasm")));
+  for (const { module, name } of WebAssembly.Module.imports(debug)) {
+    if (`${module}.${name}` !== "env.abort")
+      throw new BuildError(`debug.wasm imports ${module}.${name}, only env.abort is allowed`);
+  }
+  const bytes = readFileSync(at("build/release.wasm"));
+  const release = new WebAssembly.Module(bytes);
+  const imports = WebAssembly.Module.imports(release).map(({ module, name }) => `${module}.${name}`);
+  if (imports.length > 0) throw new BuildError(`release.wasm imports ${imports.join(", ")}; it must import nothing`);
+  if (bytes.length > RELEASE_LIMIT_BYTES) {
+    throw new BuildError(`release.wasm has ${bytes.length} bytes, the limit is ${RELEASE_LIMIT_BYTES}`);
+  }
+  write(join(GENERATED, "wasm.ts"), wasmSource(bytes));
+  write(join(GENERATED, "layout.ts"), layoutSource(new WebAssembly.Instance(release, {})));
+  say(`release.wasm ${bytes.length} bytes of ${RELEASE_LIMIT_BYTES}, imports nothing`);
+  return [at("build/debug.wasm"), at("build/release.wasm"), join(GENERATED, "wasm.ts"), join(GENERATED, "layout.ts")];
+}
+
+function wasmSource(bytes) {
+  return `/** Generated by src/build.mjs from build/release.wasm (${bytes.length} bytes). Do not edit. */
+
+const BASE64 =
+  "${bytes.toString("base64")}";
+
+/** The release module: a fresh copy of its bytes at every call. */
+export function releaseBytes(): Uint8Array<ArrayBuffer> {
+  const binary = atob(BASE64);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i += 1) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+`;
+}
+
+/** The value of an immutable global; undefined for a mutable one, which is no constant. i32 is read as unsigned. */
+function constantOf(global) {
+  const { value } = global;
+  try {
+    global.value = value;
+  } catch {
+    if (typeof value === "bigint") return Number(BigInt.asUintN(64, value));
+    return Number.isInteger(value) && value < 0 ? value >>> 0 : value;
+  }
+  return undefined;
+}
+
+function layoutSource(instance) {
+  const constants = Object.entries(instance.exports)
+    .filter(([, value]) => value instanceof WebAssembly.Global)
+    .map(([name, global]) => [name, constantOf(global)])
+    .filter(([, value]) => value !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, value] of constants) {
+    if (!/^[A-Za-z_$][\w$]*$/.test(name)) throw new BuildError(`the exported global ${name} is no name in TypeScript`);
+    if (typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+      throw new BuildError(`the exported global ${name} (${value}) does not fit a number exactly`);
+    }
+  }
+  const lines = constants.map(([name, value]) => `export const ${name}: number = ${value};`);
+  return `/** Generated by src/build.mjs: the constants that build/release.wasm exports. Do not edit. */\n${lines.join("\n")}\n`;
+}
+
+// --- the bundles --------------------------------------------------------------------------------------------------
+
+function presentEntries() {
+  const present = {};
+  for (const [name, source] of Object.entries(ENTRIES)) {
+    if (existsSync(at(source))) present[name] = source;
+    else say(`${source} does not exist: no dist/${name}.js`);
+  }
+  return present;
+}
+
+async function esbuildTo(outdir, entryPoints, options) {
+  const { build } = await import("esbuild");
+  const result = await build({
+    absWorkingDir: ROOT,
+    entryPoints,
+    outdir,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    chunkNames: "chunks/[name]-[hash]",
+    write: false,
+    logLevel: "silent",
+    metafile: true,
+    ...options,
+  }).catch((error) => {
+    const messages = (error.errors ?? []).map((e) => `\n  ${e.location?.file}:${e.location?.line}: ${e.text}`);
+    throw new BuildError(`esbuild refused ${relative(ROOT, outdir)}:${messages.join("") || ` ${error}`}`);
+  });
+  return result.outputFiles;
+}
+
+/** The split ESM files, each translated by itself. */
+async function commonJsFrom(files) {
+  const { transform } = await import("esbuild");
+  const out = [];
+  for (const file of files) {
+    const usesUrl = file.text.includes("import.meta.url");
+    const { code } = await transform(file.text.replace(/^\/\/# sourceMappingURL=.*$/m, ""), {
+      format: "cjs",
+      platform: "node",
+      target: "node20",
+      ...(usesUrl && {
+        define: { "import.meta.url": "__metaUrl" },
+        banner: 'const __metaUrl = require("node:url").pathToFileURL(__filename).href;',
+      }),
+    });
+    out.push({ path: at("dist/cjs", relative(at("dist"), file.path)), contents: code });
+  }
+  out.push({ path: at("dist/cjs/package.json"), contents: '{ "type": "commonjs" }\n' });
+  return out;
+}
+
+/** The chunks that an entry reaches, itself included. */
+function reachable(files, entry) {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const seen = new Set();
+  const visit = (path) => {
+    const file = byPath.get(path);
+    if (file === undefined || seen.has(file)) return;
+    seen.add(file);
+    for (const [, specifier] of file.text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)) {
+      visit(resolve(dirname(path), specifier));
+    }
+  };
+  visit(entry);
+  return [...seen];
+}
+
+async function buildBundles() {
+  const entries = presentEntries();
+  const forNode = await esbuildTo(at("dist"), entries, {
+    platform: "node",
+    splitting: true,
+    packages: "external",
+    sourcemap: "linked",
+  });
+  const scripts = forNode.filter((file) => file.path.endsWith(".js"));
+  const everywhere = Object.keys(entries).filter((name) => !NODE_ONLY.has(name));
+  const shared = new Set(everywhere.flatMap((name) => reachable(scripts, at("dist", `${name}.js`))));
+  const outputs = [
+    ...forNode.map(({ path, contents, text }) =>
+      path === at("dist/cli.js") && !text.startsWith("#!")
+        ? { path, contents: `#!/usr/bin/env node\n${text}` }
+        : { path, contents },
+    ),
+    ...(await commonJsFrom([...shared])),
+    ...(await buildBrowser(everywhere, entries)),
+  ];
+  for (const { path, contents } of outputs) write(path, contents);
+  if (entries.cli !== undefined) chmodSync(at("dist/cli.js"), 0o755);
+  removeLeftovers(new Set(outputs.map(({ path }) => path)));
+  return outputs.map(({ path }) => path);
+}
+
+async function buildBrowser(names, entries) {
+  const options = { platform: "browser", minify: true, legalComments: "none" };
+  const split = await esbuildTo(at("dist/browser"), Object.fromEntries(names.map((name) => [name, entries[name]])), {
+    ...options,
+    splitting: true,
+  });
+  if (entries.core === undefined) return split;
+  const [alone] = await esbuildTo(at("dist/browser"), { "core.standalone": entries.core }, options);
+  const gzipped = gzipSync(alone.contents, { level: 9 }).length;
+  say(`dist/browser/core.standalone.js ${alone.contents.length} bytes, ${gzipped} gzipped of ${CORE_GZIP_LIMIT_BYTES}`);
+  if (gzipped > CORE_GZIP_LIMIT_BYTES) {
+    throw new BuildError(
+      `the browser bundle of the core has ${gzipped} bytes gzipped, the limit is ${CORE_GZIP_LIMIT_BYTES}`,
+    );
+  }
+  return [...split, alone];
+}
+
+/** Chunks carry a hash in their names: those of earlier builds go, the declarations stay. */
+function removeLeftovers(kept) {
+  for (const path of filesUnder(at("dist"))) {
+    const [top] = relative(at("dist"), path).split(sep);
+    if (top !== "types" && top !== "types-cjs" && !kept.has(path)) rmSync(path);
+  }
+}
+
+// --- the declarations ---------------------------------------------------------------------------------------------
+
+function buildTypes() {
+  for (const folder of ["dist/types", "dist/types-cjs"]) rmSync(at(folder), { recursive: true, force: true });
+  const tsc = at("node_modules/typescript/bin/tsc");
+  const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new BuildError(`tsc refused the declarations:\n${stdout}`);
+  cpSync(at("dist/types"), at("dist/types-cjs"), { recursive: true });
+  write(at("dist/types-cjs/package.json"), '{ "type": "commonjs" }\n');
+  return [...filesUnder(at("dist/types")), ...filesUnder(at("dist/types-cjs"))];
+}
+
+// --- one build at a time ------------------------------------------------------------------------------------------
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+async function locked(work) {
+  const lock = at("build/lock");
+  mkdirSync(at("build"), { recursive: true });
+  const deadline = Date.now() + LOCK_PATIENCE_MS;
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
+      break;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    const owner = Number(existsSync(lock) ? readFileSync(lock, "utf8") : "");
+    if (owner > 0 && !isAlive(owner)) rmSync(lock, { force: true });
+    else if (Date.now() > deadline)
+      throw new BuildError(`process ${owner} has been building for too long (build/lock)`);
+    else await new Promise((done) => setTimeout(done, 100));
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+async function main(args) {
+  const unknown = args.filter((arg) => arg !== "--if-stale" && arg !== "--types");
+  if (unknown.length > 0) throw new BuildError(`unknown argument ${unknown.join(" ")}`);
+  const onlyStale = args.includes("--if-stale");
+  const wanted = STAGES.filter((stage) => stage.name !== "types" || args.includes("--types"));
+  await locked(async () => {
+    for (const stage of wanted) {
+      if (onlyStale && isFresh(stage)) continue;
+      const began = performance.now();
+      await runStage(stage);
+      say(`${stage.name} in ${Math.round(performance.now() - began)} ms`);
+    }
+  });
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  say(error instanceof BuildError ? error.message : String(error.stack));
+  process.exitCode = 1;
+});
