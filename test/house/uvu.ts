@@ -146,7 +146,7 @@ process.on("uncaughtExceptionMonitor", (thrown) => {
   report.problems.push(`an uncaught exception: ${error.stack ?? error.message}`);
 });
 
-const reportFile = process.env["HOUSE_REPORT"];
+const reportFile = process.env.HOUSE_REPORT;
 process.on("exit", () => {
   report.unfinished = [...open].map((entry) => entry.name);
   if (reportFile !== undefined) writeFileSync(reportFile, JSON.stringify(report));

@@ -1,0 +1,157 @@
+/**
+ * The import rules, as a function from a file's text to what it breaks.
+ *
+ *     assembly → (wasm bytes) → bindings → src → bench, examples, src/cli         test sees all, nothing sees test
+ *
+ * It works on text, not on a syntax tree: the TypeScript compiler in use has no programming interface. Comments, strings
+ * and regular expressions are blanked first, so that a word in a sentence is not taken for a use.
+ */
+import { posix } from "node:path";
+
+/** Names are stable: the tests and the messages use them. */
+export type Rule =
+  | "one-way"
+  | "front-door"
+  | "nothing-imports-test"
+  | "no-node-modules"
+  | "no-dependencies"
+  | "one-file-touches-the-core"
+  | "one-file-makes-views"
+  | "deterministic";
+
+export interface Violation {
+  readonly rule: Rule;
+  readonly file: string;
+  readonly line: number;
+  readonly detail: string;
+}
+
+interface Import {
+  readonly specifier: string;
+  readonly line: number;
+}
+
+const WASM = "bindings/core/wasm.ts";
+const VIEWS = "bindings/core/views.ts";
+
+/** What programs outside may import, and so may bench and examples. */
+const PUBLIC_DOORS: ReadonlySet<string> = new Set([
+  "src/index.ts",
+  "src/fuzz/index.ts",
+  "bindings/core/index.ts",
+  "bindings/ndis/index.ts",
+]);
+
+/** What changes from run to run, or from engine to engine. `Math.sqrt` and `**` on small integers are exact. */
+const NONDETERMINISTIC: readonly RegExp[] = [
+  /\bDate\b/g,
+  /\bperformance\b/g,
+  /\bcrypto\b/g,
+  /\bMath\s*\.\s*random\b/g,
+  /\bMath\s*\.\s*(?:a?(?:sin|cos|tan)h?|atan2|exp(?:m1)?|log(?:2|10|1p)?|pow|cbrt|hypot)\b/g,
+];
+
+/** `text` with comments, string contents and regular expressions as spaces; lines stay where they were. */
+export function blanked(text: string, keepStrings: boolean): string {
+  const token =
+    /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[\s\S])*`|(?<=(?:^|[(,=:[!&|?{};]|\breturn)\s*)\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g;
+  return text.replace(token, (found) => {
+    const isString = found.startsWith('"') || found.startsWith("'");
+    if (isString && keepStrings) return found;
+    if (found.startsWith("`")) {
+      // The expressions inside a template are code.
+      return found.replace(/(\$\{[^}]*\})|[^\n]/g, (_all, code: string | undefined) => code ?? " ");
+    }
+    return found.replace(/[^\n]/g, " ");
+  });
+}
+
+function lineAt(text: string, index: number): number {
+  return text.slice(0, index).split("\n").length;
+}
+
+/** Every module specifier: static, re-exporting, for side effects, dynamic, `import("x").Type`, `require`. */
+export function importsOf(text: string): Import[] {
+  const code = blanked(text, true);
+  const found: Import[] = [];
+  const forms = /(?:\bfrom\s*|\bimport\s*|\bimport\s*\(\s*|\brequire\s*\(\s*)(["'])([^"'\n]+)\1/g;
+  for (const match of code.matchAll(forms)) {
+    found.push({ specifier: match[2] ?? "", line: lineAt(code, match.index) });
+  }
+  return found;
+}
+
+function resolved(file: string, specifier: string): string {
+  return posix.join(posix.dirname(file), specifier).replace(/\.js$/, ".ts");
+}
+
+function room(path: string): string {
+  return path.startsWith("src/cli/") ? "src/cli" : (path.split("/")[0] ?? "");
+}
+
+/** Rooms that each room may reach into, itself aside. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  bindings: [],
+  src: ["bindings"],
+  "src/cli": ["src", "bindings", "bench"],
+  bench: ["src", "bindings"],
+  examples: ["src", "bindings"],
+};
+
+function isLibrary(file: string): boolean {
+  return ["bindings", "src"].includes(room(file));
+}
+
+function relativeImport(file: string, target: string): { rule: Rule; detail: string } | undefined {
+  const from = room(file);
+  const to = room(target);
+  if (to === "test") return { rule: "nothing-imports-test", detail: target };
+  if (from === to) {
+    const inside = target === "bindings/generated/wasm.ts" && file !== WASM;
+    return inside ? { rule: "one-file-touches-the-core", detail: target } : undefined;
+  }
+  if (!(MAY_IMPORT[from] ?? []).includes(to)) return { rule: "one-way", detail: `${from} imports ${target}` };
+  const doorOfRoom = target === `${to}/index.ts`;
+  const isOpen =
+    from === "src" || from === "src/cli"
+      ? doorOfRoom || (from === "src/cli" && to === "src")
+      : PUBLIC_DOORS.has(target);
+  return isOpen ? undefined : { rule: "front-door", detail: target };
+}
+
+function bareImport(file: string, specifier: string): { rule: Rule; detail: string } | undefined {
+  if (!isLibrary(file)) return undefined;
+  if (specifier.startsWith("node:")) return { rule: "no-node-modules", detail: specifier };
+  if (specifier === "@assemblyscript/loader") {
+    return file === WASM ? undefined : { rule: "one-file-touches-the-core", detail: specifier };
+  }
+  return { rule: "no-dependencies", detail: specifier };
+}
+
+function isSimulation(file: string): boolean {
+  return /^(?:bindings|src\/(?:machine|drivers))\//.test(file);
+}
+
+/** What the file `file` (relative to the project, with `/`) breaks. Empty for `test/` and for what is not a room. */
+export function violations(file: string, text: string): Violation[] {
+  if (MAY_IMPORT[room(file)] === undefined || file.startsWith("bindings/generated/")) return [];
+  const found: Violation[] = [];
+  for (const { specifier, line } of importsOf(text)) {
+    const broken = specifier.startsWith(".")
+      ? relativeImport(file, resolved(file, specifier))
+      : bareImport(file, specifier);
+    if (broken !== undefined) found.push({ ...broken, file, line });
+  }
+  const code = blanked(text, false);
+  const scan = (rule: Rule, pattern: RegExp): void => {
+    for (const match of code.matchAll(pattern))
+      found.push({ rule, file, line: lineAt(code, match.index), detail: match[0] });
+  };
+  if (isLibrary(file)) {
+    if (file !== WASM)
+      scan("one-file-touches-the-core", /\bWebAssembly\s*\.\s*(?:Module|Instance|instantiate\w*|compile\w*)/g);
+    if (file !== VIEWS) scan("one-file-makes-views", /\bmemory\s*[?!]?\.\s*buffer\b/g);
+  }
+  if (isSimulation(file)) for (const pattern of NONDETERMINISTIC) scan("deterministic", pattern);
+  return found;
+}
