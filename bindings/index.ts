@@ -1,0 +1,5 @@
+/** The front door of bindings: everything that `src` may use. */
+export * from "./addresses.js";
+export * from "./core/api.js";
+export * from "./core/options.js";
+export * from "./errors.js";
