@@ -18,7 +18,7 @@
  *
  * Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap (PCAP Capture File Format).
  */
-import { ShmemError } from "../../bindings/errors.js";
+import { ShmemError } from "../../bindings/index.js";
 
 /** One frame. */
 export interface CaptureFrame {

@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { test } from "uvu";
-import { ShmemError } from "../../bindings/errors.js";
+import { ShmemError } from "../../bindings/index.js";
 import { type Capture, type CaptureFormat, readCapture, writeCapture } from "../../src/capture/index.js";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
