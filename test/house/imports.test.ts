@@ -50,7 +50,7 @@ const planted: readonly Planted[] = [
   { rule: "deterministic", file: "bindings/ndis/dispatch.ts", text: "const dice = Math.random();" },
   { rule: "deterministic", file: "src/drivers/e100.ts", text: "const wave = Math.sin(1);" },
   { rule: "deterministic", file: "src/drivers/e100.ts", text: "const order = Math.log2(frames);" },
-  { rule: "deterministic", file: "src/machine/clock.ts", text: "const t = performance.now();" },
+  { rule: "deterministic", file: "src/run/play.ts", text: "const t = performance.now();" },
   { rule: "deterministic", file: "src/machine/clock.ts", text: "const t = `at $" + "{Date.now()} ms`;" },
 ];
 
