@@ -32,7 +32,6 @@ export function judgePlacement(
   lengthBytes: number,
   constraints: Constraints,
 ): Placement | string {
-  const { frameSize } = state.plan;
   if (constraints.boundary < lengthBytes) return "the boundary is smaller than the length";
   const total = runs.reduce((sum, run) => sum + run.lengthBytes, 0);
   if (total !== lengthBytes) return `the runs cover ${total} bytes, ${lengthBytes} were asked for`;
