@@ -168,8 +168,7 @@ export function constraintsOf(options: AllocateOptions | undefined, plan: CorePl
     boundary: boundary === undefined ? ADDRESS_LIMIT : powerOfTwo("options.boundary", boundary, 1, ADDRESS_LIMIT),
     highest: highest === undefined ? HIGHEST_ADDRESS : address(highest, "options.highest"),
     node: node === undefined ? -1 : integer("options.node", node, 0, 65535, "node"),
-    preferredNode:
-      preferredNode === undefined ? -1 : integer("options.preferredNode", preferredNode, 0, 65535, "node"),
+    preferredNode: preferredNode === undefined ? -1 : integer("options.preferredNode", preferredNode, 0, 65535, "node"),
     contiguous: contiguous !== false,
     tag: tag === undefined ? 0 : (tag as number),
   };
@@ -268,5 +267,10 @@ function arenaOf(arena: unknown): Arena | null | undefined {
   if (shape === "[object ArrayBuffer]" || shape === "[object SharedArrayBuffer]") return arena as ArrayBuffer;
   if (arena instanceof Uint8Array) return arena;
   if (shape === "[object WebAssembly.Memory]") return arena as { readonly buffer: ArrayBuffer };
-  return refuse("arena", arena, "arena", "must be an ArrayBuffer, SharedArrayBuffer, Uint8Array, WebAssembly.Memory or null");
+  return refuse(
+    "arena",
+    arena,
+    "arena",
+    "must be an ArrayBuffer, SharedArrayBuffer, Uint8Array, WebAssembly.Memory or null",
+  );
 }

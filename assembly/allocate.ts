@@ -1,0 +1,222 @@
+/**
+ * Allocation: from a request to frames, over all zones.
+ *
+ *   request ─► frames, order ─► for each zone, highest base first ─► fitting class ─► last resort ─► next zone
+ *                                  │ node? highest?                                      │
+ *                                  └ skipped                         none left ─► scattered? ─► why it failed
+ *
+ * The highest zone goes first so that memory below 4 GiB is left for the devices that can reach nothing else. A node is
+ * a requirement, a preferred node is a first pass over its zones. `highest` cuts a zone at a frame number.
+ *
+ * The boundary costs nothing to keep: a block starts at a multiple of the power of two at or above its length, so the
+ * only multiples of a larger power of two that it could cross are those it starts at.
+ *
+ * `allocate` is the plain request and the hot path; everything else comes through a ring entry (ring.ts).
+ */
+import {
+  H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_FREE_FRAMES, H_LIVE_BLOCKS, H_MAP_COUNT, H_PEAK_FRAMES, H_REASON, KIND_SCATTERED, M_BYTES, M_GROUP, M_PHYSICAL, REASON_ADDRESSING,
+  REASON_EXHAUSTED, REASON_FRAGMENTED, Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_FREE, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
+} from "./layout";
+import { floorOrder, orderOf } from "./bits";
+import { give, longest, takeAnywhere, takeFitting } from "./frames";
+import { beginBlock, beginPiece, endPiece, framesOf, zoneOf } from "./blocks";
+import { insert, mappingAt, record, removeRecord, reserve, scatterGap } from "./mappings";
+
+const NO_LIMIT: u32 = 0xffffffff;
+export const ANY_NODE: u32 = 0xffffffff;
+/** The last physical byte there can be. */
+export const HIGHEST: f64 = 4503599627370495.0;
+
+/** The first physical byte of a frame. */
+// @ts-ignore: decorator
+@inline
+export function physicalOf(zone: usize, frame: u32): f64 {
+  return load<f64>(zone, Z_BASE) + <f64>(<u64>(frame - load<u32>(zone, Z_FIRST)) << load<u32>(H_FRAME_SHIFT));
+}
+
+/** One past the last frame number of a zone whose last byte lies at or below `highest`. */
+function limitOf(zone: usize, highest: f64): u32 {
+  const bytes = highest + 1 - load<f64>(zone, Z_BASE);
+  if (bytes <= 0) return load<u32>(zone, Z_FIRST);
+  const frames = Math.floor(bytes / <f64>(1 << load<u32>(H_FRAME_SHIFT)));
+  return frames >= <f64>load<u32>(zone, Z_COUNT) ? load<u32>(zone, Z_END) : load<u32>(zone, Z_FIRST) + <u32>frames;
+}
+
+/** Take `count` frames in one zone, ending at or below `limit`. The first frame, or 0. */
+function takeIn(zone: usize, count: u32, order: u32, limit: u32): u32 {
+  const span = load<u32>(zone, Z_SPAN_ORDER);
+  if (order > span) {
+    // Frame numbers are congruent to physical ones up to the span only; beyond it, just the zone's first frame can be
+    // aligned, and it is the only one aligned to the span.
+    if (orderOf(count) > span || !isAligned(load<f64>(zone, Z_BASE), order)) return 0;
+    order = span;
+  }
+  const frame = takeFitting(zone, count, order, limit);
+  if (frame != 0) return frame;
+  // A class at or above the order holds every place there is for a full power of two in an uncut zone.
+  if (count == 1 << order && limit >= load<u32>(zone, Z_END)) return 0;
+  return load<u32>(zone, Z_FREE) < count ? 0 : takeAnywhere(zone, count, order, limit);
+}
+
+/** Is a physical address a multiple of 2^order frames? */
+function isAligned(physical: f64, order: u32): bool {
+  const bytes = <f64>((<u64>1) << (order + load<u32>(H_FRAME_SHIFT)));
+  return Math.floor(physical / bytes) * bytes == physical;
+}
+
+/**
+ * A block without constraints. Its first frame, or 0 when out of memory.
+ *
+ * (A front cache, one stack of ready blocks per size, would stand here, before the zones are looked at.)
+ */
+export function allocate(lengthBytes: u32, tag: u32): u32 {
+  const count = framesOf(lengthBytes);
+  const order = orderOf(count);
+  let zone = <usize>load<u32>(H_FIRST_ZONE);
+  do {
+    const frame = takeIn(zone, count, order, NO_LIMIT);
+    if (frame != 0) {
+      beginBlock(zone, frame, count, lengthBytes, tag);
+      return frame;
+    }
+    zone = <usize>load<u32>(zone, Z_NEXT);
+  } while (zone != 0);
+  fail(count <= load<u32>(H_FREE_FRAMES) ? REASON_FRAGMENTED : REASON_EXHAUSTED);
+  return 0;
+}
+
+export function fail(reason: u32): void {
+  store<u32>(H_REASON, reason);
+  const failures = load<f64>(H_FAILURES);
+  if (failures < 9007199254740991.0) store<f64>(H_FAILURES, failures + 1);
+}
+
+/** Note what was free when an allocation failed. Apart from `fail`, because it walks the members of a class. */
+export function noteFailure(): void {
+  store<u32>(H_FAIL_FREE, load<u32>(H_FREE_FRAMES));
+  store<u32>(H_FAIL_LONGEST, longestBlock());
+}
+
+/** Frames under constraints, not yet a block. The first, or 0. `order` is at least that of `count`, and below 52. */
+export function takeConstrained(count: u32, order: u32, highest: f64, node: u32, preferred: u32): u32 {
+  if (preferred != ANY_NODE) {
+    const frame = takePass(count, order, highest, node, preferred, false);
+    if (frame != 0) return frame;
+  }
+  return takePass(count, order, highest, node, preferred, true);
+}
+
+/** One pass over the zones: those of the preferred node, or (`rest`) all others. */
+function takePass(count: u32, order: u32, highest: f64, node: u32, preferred: u32, rest: bool): u32 {
+  for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
+    const zoneNode = load<u32>(zone, Z_NODE);
+    if (node != ANY_NODE && zoneNode != node) continue;
+    if ((preferred != ANY_NODE && zoneNode == preferred) == rest) continue;
+    const frame = takeIn(zone, count, order, limitOf(zone, highest));
+    if (frame != 0) return frame;
+  }
+  return 0;
+}
+
+/**
+ * Why a request found nothing: would it be served if `highest` and `node` did not count? That is tried by taking and
+ * giving back, which leaves no trace because free frames are described in one way only.
+ */
+export function reasonOf(lengthBytes: u32, count: u32, order: u32, least: u32, excluded: bool, scatter: bool): u32 {
+  if (excluded) {
+    const frame = takeConstrained(count, order, HIGHEST, ANY_NODE, ANY_NODE);
+    if (frame != 0) {
+      give(zoneOf(frame), frame, count);
+      return REASON_ADDRESSING;
+    }
+    const peak = load<u32>(H_PEAK_FRAMES);
+    const group = scatter ? gatherPieces(lengthBytes, count, least, HIGHEST, ANY_NODE, ANY_NODE, 0) : 0;
+    if (group != 0) undo(group);
+    store<u32>(H_PEAK_FRAMES, peak); // what was held for a moment was never live
+    if (group != 0) return REASON_ADDRESSING;
+  }
+  return count <= load<u32>(H_FREE_FRAMES) ? REASON_FRAGMENTED : REASON_EXHAUSTED;
+}
+
+/** A scattered block. Its virtual address, or 0 when out of memory. Arguments as for `gatherPieces`. */
+export function gather(lengthBytes: u32, count: u32, least: u32, highest: f64, node: u32, preferred: u32, tag: u32): f64 {
+  const peak = load<u32>(H_PEAK_FRAMES);
+  const group = gatherPieces(lengthBytes, count, least, highest, node, preferred, tag);
+  if (group == 0) store<u32>(H_PEAK_FRAMES, peak); // as in reasonOf
+  else store<u32>(H_LIVE_BLOCKS, load<u32>(H_LIVE_BLOCKS) + 1);
+  return group;
+}
+
+/**
+ * Gather pieces of any zones that may serve, longest first, under one virtual range. Its first address, or 0.
+ *
+ * Every piece starts at a multiple of 2^least frames, and is a power of two of frames but for the last, which is what
+ * remains. With `least` 0 this succeeds whenever enough frames are free, for single frames can always be had.
+ */
+function gatherPieces(lengthBytes: u32, count: u32, least: u32, highest: f64, node: u32, preferred: u32, tag: u32): f64 {
+  if (count > load<u32>(H_FREE_FRAMES)) return 0;
+  const shift = load<u32>(H_FRAME_SHIFT);
+  const group = scatterGap(<f64>(<u64>count << shift));
+  if (group == 0) return 0;
+  let left = count;
+  let at = group;
+  let order = floorOrder(count);
+  while (left != 0) {
+    const size: u32 = min(left, (<u32>1) << order);
+    const frame = reserve(1) ? takeConstrained(size, max(order, least), highest, node, preferred) : 0;
+    if (frame != 0) {
+      const zone = zoneOf(frame);
+      const length = <f64>(<u64>size << shift);
+      insert(at, physicalOf(zone, frame), length, group, <f64>lengthBytes, KIND_SCATTERED, tag);
+      beginPiece(zone, frame, size);
+      at += length;
+      left -= size;
+      while (order > least && (<u32>1) << order > left) --order;
+    } else if (order > least) {
+      --order;
+    } else {
+      undo(group);
+      return 0;
+    }
+  }
+  return group;
+}
+
+/** Give all pieces of a group back and forget its runs. */
+function undo(group: f64): void {
+  const shift = load<u32>(H_FRAME_SHIFT);
+  const at = mappingAt(group);
+  while (at != 0 && at < record(load<u32>(H_MAP_COUNT)) && load<f64>(at, M_GROUP) == group) {
+    const physical = load<f64>(at, M_PHYSICAL);
+    const frames = <u32>(<u64>load<f64>(at, M_BYTES) >> shift);
+    const zone = zoneAt(physical);
+    const frame = load<u32>(zone, Z_FIRST) + <u32>(<u64>(physical - load<f64>(zone, Z_BASE)) >> shift);
+    endPiece(zone, frame, frames);
+    removeRecord(at);
+  }
+}
+
+/** Free the scattered block at `group`, which the caller has checked. */
+export function freeScattered(group: f64): void {
+  undo(group);
+  store<u32>(H_LIVE_BLOCKS, load<u32>(H_LIVE_BLOCKS) - 1);
+}
+
+/** The zone that holds a physical address, or 0. */
+export function zoneAt(physical: f64): usize {
+  const shift = load<u32>(H_FRAME_SHIFT);
+  for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
+    const base = load<f64>(zone, Z_BASE);
+    if (physical >= base && physical < base + <f64>(<u64>load<u32>(zone, Z_COUNT) << shift)) return zone;
+  }
+  return 0;
+}
+
+/** The longest block that an unconstrained request could take now, in frames. */
+export function longestBlock(): u32 {
+  let best: u32 = 0;
+  for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
+    best = max(best, longest(zone));
+  }
+  return best;
+}

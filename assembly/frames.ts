@@ -1,0 +1,304 @@
+/**
+ * Free frames of one zone: take runs out, give runs back, keep the buddies merged.
+ *
+ *   one split page (u64, bit i = frame i of the page is free):
+ *
+ *     63        48        32        16         0
+ *      1111111111111111 0000000011111111 ....      class 4: an aligned run of 16 is its longest
+ *
+ *   runs of whole pages, in the tree of their class:   [ 8 pages .......][ 2 ]. .[ 1 ]
+ *
+ * Exact placement. A request for n frames takes a run of a class that holds them, keeps the first n and gives the rest
+ * back at once: 13 frames out of 16 leave a run of 1 and a run of 2 for others.
+ *
+ * Merging is eager and is hardly ever work: frames come back to a split page by an `or`, and only a word that became all
+ * ones leaves for the runs, where a run meets its buddy (page ^ 2^k) class by class.
+ *
+ * Promise: what is free is described in exactly one way (F3 to F6 of verify.ts), so two zones with the same live blocks
+ * have the same image whatever happened before. Nothing here loops further than the classes or the pieces of one run.
+ *
+ * From: Knuth's buddy system; the words are those of a bitmap allocator; the exact remainder is "alloc_pages_exact" of
+ * Linux.
+ */
+import { PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT, Z_AVAILABLE, Z_COUNT, Z_END, Z_FIRST, Z_FREE, Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WORDS } from "./layout";
+import { classOf, floorOrder, lowBits, runsOf, starts } from "./bits";
+import { add, has, lowest, next, remove } from "./tree";
+
+// @ts-ignore: decorator
+@inline
+export function wordOf(zone: usize, page: u32): u64 {
+  return load<u64>(<usize>(load<u32>(zone, Z_WORDS) + (page << 3)));
+}
+
+// @ts-ignore: decorator
+@inline
+function setWord(zone: usize, page: u32, word: u64): void {
+  store<u64>(<usize>(load<u32>(zone, Z_WORDS) + (page << 3)), word);
+}
+
+/** Move a split page from the class of its old word to that of its new one; 0 (full) has none. */
+function rewrite(zone: usize, page: u32, old: u64, word: u64): void {
+  setWord(zone, page, word);
+  if (old == 0) {
+    add(zone, classOf(word), page);
+  } else if (word == 0) {
+    remove(zone, classOf(old), page);
+  } else {
+    const from = classOf(old);
+    const to = classOf(word);
+    if (from == to) return;
+    remove(zone, from, page);
+    add(zone, to, page);
+  }
+}
+
+// ---- taking --------------------------------------------------------------------------------------------------------
+
+/**
+ * Take `count` frames from the run of class `cls` at `page`, its first frames, and give the rest of the run back.
+ *
+ * The rest goes back in aligned pieces without looking for buddies: the buddy of each piece lies before it in the same
+ * run, and holds frames that were just taken.
+ */
+function takeFromRun(zone: usize, cls: u32, page: u32, count: u32): void {
+  assert(count >= 1 && floorOrder(count) <= cls);
+  remove(zone, cls, page);
+  const end = page + (1 << (cls - PAGE_CLASS));
+  const partial = count & (PAGE_FRAMES - 1);
+  let rest = page + (count >> PAGE_SHIFT);
+  if (partial != 0) {
+    rewrite(zone, rest, 0, ~lowBits(partial));
+    ++rest;
+  }
+  while (rest < end) {
+    const order = <u32>ctz(rest);
+    add(zone, PAGE_CLASS + order, rest);
+    rest += 1 << order;
+  }
+}
+
+/** Take `count` frames of a split page from bit `at` on. They are free and do not leave the page. */
+function takeFromPage(zone: usize, page: u32, word: u64, at: u32, count: u32): void {
+  const taken = lowBits(count) << at;
+  assert((word & taken) == taken && at + count <= PAGE_FRAMES);
+  rewrite(zone, page, word, word & ~taken);
+}
+
+/**
+ * Which bit of a split page of class `cls` to take `count` frames from, aligned to 2^order frames, order <= cls.
+ *
+ * Where the page has longer runs than asked for, a hole whose buddy is taken is preferred to breaking one of them.
+ */
+function placeIn(word: u64, cls: u32, count: u32, order: u32): u32 {
+  const fits = runsOf(word, count) & starts(order);
+  if (cls > order && order < 5) {
+    const whole = runsOf(word, 2 << order) & starts(order + 1);
+    const holes = fits & ~(whole | (whole << (1 << order)));
+    if (holes != 0) return <u32>ctz(holes);
+  }
+  return <u32>ctz(fits);
+}
+
+/**
+ * Take `count` frames at the lowest start aligned to 2^order frames that a class promises, ending at or below `limit`
+ * (one past the last frame number allowed). `order` is at least that of `count`. Returns the first frame, or 0.
+ *
+ * Complete when count is 2^order and the limit does not cut the zone; otherwise a place may remain that only
+ * `takeAnywhere` finds: 13 free frames at a start aligned to 16 whose other three are taken.
+ */
+export function takeFitting(zone: usize, count: u32, order: u32, limit: u32): u32 {
+  let classes = load<u32>(zone, Z_AVAILABLE) & (<u32>-1 << order);
+  while (classes != 0) {
+    const cls = <u32>ctz(classes);
+    const page = lowest(zone, cls);
+    let frame = page << PAGE_SHIFT;
+    if (cls < PAGE_CLASS) {
+      const word = wordOf(zone, page);
+      const at = placeIn(word, cls, count, order);
+      frame += at;
+      if (frame + count <= limit) {
+        takeFromPage(zone, page, word, at, count);
+        return frame;
+      }
+    } else if (frame + count <= limit) {
+      takeFromRun(zone, cls, page, count);
+      return frame;
+    }
+    classes &= classes - 1;
+  }
+  return 0;
+}
+
+/**
+ * The last resort: look at every run that could hold the start. Same arguments and answer as `takeFitting`, which has
+ * failed. Steps: at most the split pages and runs of pages of the zone, times the classes a range can touch.
+ *
+ * A free range that starts at a multiple of 2^order begins with an aligned run of 2^floorOrder(count) frames, and
+ * because buddies are merged that run starts a member of some class at or above floorOrder(count): so the members of
+ * those classes are all the places there are.
+ */
+export function takeAnywhere(zone: usize, count: u32, order: u32, limit: u32): u32 {
+  const top = load<u32>(zone, Z_TOP_CLASS);
+  for (let cls = floorOrder(count); cls <= top; ++cls) {
+    if ((load<u32>(zone, Z_AVAILABLE) & (1 << cls)) == 0) continue;
+    let page = lowest(zone, cls);
+    while (page != 0) {
+      let frame = page << PAGE_SHIFT;
+      if (frame + count > limit) break; // the members come in ascending order
+      if (cls < PAGE_CLASS && order < PAGE_CLASS) {
+        const fits = runsOf(wordOf(zone, page), count) & starts(order);
+        if (fits != 0) {
+          frame += <u32>ctz(fits);
+          if (frame + count > limit) break;
+          takeRange(zone, frame, count);
+          return frame;
+        }
+      } else if ((frame & ((1 << order) - 1)) == 0 && freeFrom(zone, frame, count) == count) {
+        takeRange(zone, frame, count);
+        return frame;
+      }
+      page = next(zone, cls, page + 1);
+    }
+  }
+  return 0;
+}
+
+/** The class of the run that starts at `page`, or 0 when none does. */
+function runAt(zone: usize, page: u32): u32 {
+  const top = load<u32>(zone, Z_TOP_CLASS);
+  const highest = min(top, PAGE_CLASS + <u32>ctz(page));
+  for (let cls = PAGE_CLASS; cls <= highest; ++cls) {
+    if (has(zone, cls, page)) return cls;
+  }
+  return 0;
+}
+
+/** How many frames are free without a gap from `frame` on, at most `most`. `frame` starts a page that starts a run, or is in a split page. */
+export function freeFrom(zone: usize, frame: u32, most: u32): u32 {
+  const zoneEnd = load<u32>(zone, Z_END);
+  let count: u32 = 0;
+  while (count < most && frame + count < zoneEnd) {
+    const at = frame + count;
+    const page = at >> PAGE_SHIFT;
+    const offset = at & (PAGE_FRAMES - 1);
+    const word = wordOf(zone, page);
+    if (word != 0) {
+      const length = <u32>ctz(~(word >> offset)); // a split page has a 0 bit, and the shift brings more
+      count += length;
+      if (offset + length < PAGE_FRAMES) break;
+    } else {
+      const cls = offset == 0 ? runAt(zone, page) : 0;
+      if (cls == 0) break; // the page is full
+      count += 1 << cls;
+    }
+  }
+  return min(count, most);
+}
+
+/** Take exactly these frames. All are free; `frame` is as for `freeFrom`. */
+function takeRange(zone: usize, frame: u32, count: u32): void {
+  while (count != 0) {
+    const page = frame >> PAGE_SHIFT;
+    const offset = frame & (PAGE_FRAMES - 1);
+    const word = wordOf(zone, page);
+    let taken: u32;
+    if (word != 0) {
+      taken = min(count, PAGE_FRAMES - offset);
+      takeFromPage(zone, page, word, offset, taken);
+    } else {
+      const cls = runAt(zone, page);
+      assert(cls != 0);
+      taken = min(count, 1 << cls);
+      takeFromRun(zone, cls, page, taken);
+    }
+    frame += taken;
+    count -= taken;
+  }
+}
+
+// ---- giving back ---------------------------------------------------------------------------------------------------
+
+/** Give a run of 2^order whole pages back, and merge it with its buddy as long as that is free too. */
+function giveRun(zone: usize, page: u32, order: u32): void {
+  const first = load<u32>(zone, Z_WHOLE_FIRST);
+  const end = load<u32>(zone, Z_WHOLE_END);
+  const top = load<u32>(zone, Z_TOP_CLASS) - PAGE_CLASS;
+  while (order < top) {
+    const buddy = page ^ (1 << order);
+    if (buddy < first || buddy + (1 << order) > end || !has(zone, PAGE_CLASS + order, buddy)) break;
+    remove(zone, PAGE_CLASS + order, buddy);
+    page &= ~(1 << order);
+    ++order;
+  }
+  add(zone, PAGE_CLASS + order, page);
+}
+
+/** Give frames of one page back. They are not free and do not leave the page. */
+function giveBits(zone: usize, page: u32, bits: u64): void {
+  const old = wordOf(zone, page);
+  assert((old & bits) == 0);
+  const word = old | bits;
+  if (word == u64.MAX_VALUE) {
+    if (old != 0) remove(zone, classOf(old), page);
+    setWord(zone, page, 0);
+    giveRun(zone, page, 0);
+  } else {
+    rewrite(zone, page, old, word);
+  }
+}
+
+/** Give `count` frames from `frame` on back to their zone. None of them is free. */
+export function give(zone: usize, frame: u32, count: u32): void {
+  assert(frame >= load<u32>(zone, Z_FIRST) && frame + count <= load<u32>(zone, Z_END) && count != 0);
+  let page = frame >> PAGE_SHIFT;
+  const offset = frame & (PAGE_FRAMES - 1);
+  if (offset != 0 || count < PAGE_FRAMES) {
+    const inPage = min(count, PAGE_FRAMES - offset);
+    giveBits(zone, page, (inPage == PAGE_FRAMES ? u64.MAX_VALUE : lowBits(inPage)) << offset);
+    count -= inPage;
+    ++page;
+  }
+  const tail = count & (PAGE_FRAMES - 1);
+  if (tail != 0) giveBits(zone, page + (count >> PAGE_SHIFT), lowBits(tail));
+  let pages = count >> PAGE_SHIFT;
+  while (pages != 0) {
+    // The longest aligned run that starts here and fits: like the carries of a binary counter.
+    const order = min(<u32>ctz(page), floorOrder(pages));
+    giveRun(zone, page, order);
+    page += 1 << order;
+    pages -= 1 << order;
+  }
+}
+
+// ---- asking --------------------------------------------------------------------------------------------------------
+
+/**
+ * The longest block that an unconstrained request could take now, in frames.
+ *
+ * A block longer than the longest class 2^c starts at a multiple of 2^(c+1), and begins with a member of class c: so only
+ * the members of that class with such a start can do better than 2^c, by what is free behind them.
+ */
+export function longest(zone: usize): u32 {
+  const available = load<u32>(zone, Z_AVAILABLE);
+  if (available == 0) return 0;
+  const cls = floorOrder(available);
+  const run: u32 = 1 << cls;
+  let best = run;
+  let page = lowest(zone, cls);
+  while (page != 0) {
+    if (cls < PAGE_CLASS) {
+      const word = wordOf(zone, page);
+      let candidates = runsOf(word, run) & starts(cls + 1);
+      while (candidates != 0) {
+        const length = <u32>ctz(~(word >> ctz(candidates)));
+        if (length > best) best = length;
+        candidates &= candidates - 1;
+      }
+    } else if (((page >> (cls - PAGE_CLASS)) & 1) == 0) {
+      const length = run + freeFrom(zone, (page << PAGE_SHIFT) + run, run);
+      if (length > best) best = length;
+    }
+    page = next(zone, cls, page + 1);
+  }
+  return best;
+}

@@ -1,0 +1,167 @@
+/**
+ * Opening: lay out memory for the zones, and give every frame back once.
+ *
+ * The host calls `openCore`, then `openZone` for each zone in declared order, then `openMemory`. Nothing is filled: memory is
+ * zero when it is new, and zero is the initial state of every array, because a run of free pages is one bit in one tree.
+ * So opening touches what it must and not what it manages; 64 GiB of 4 KiB frames open like 64 MiB.
+ *
+ *   frame numbers of a zone   origin (multiple of the span)
+ *                             |<--- skew --->|<------------- count ------------->|
+ *                             0              first                               end        2^span
+ *
+ * The span is the least power of two that holds skew and count; skew is the zone's physical frame number modulo the
+ * power of two at or above its count. So a number is a multiple of 2^k, k up to the span, where its address is.
+ */
+import {
+  FLAG_TAGS, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_FREE_FRAMES, H_GEOMETRY, H_INDEX_BASE, H_LENGTH_SHIFT, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MEMORY_PAGES, H_NEXT_FRAME,
+  H_SCATTER_BASE, H_TOTAL_FRAMES, H_VERSION, H_ZONE_COUNT, INDEX_RECORD, MAGIC, MAP_INITIAL, MAP_RECORD, NO_MEMORY, OK, PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT,
+  TOO_MANY_FRAMES, TOO_MUCH_METADATA, TREE_SIZE, T_TOP, VERSION, ZONES, ZONE_SIZE, zoneRecord, Z_ARRAYS, Z_ARRAYS_END, Z_BASE, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE,
+  Z_LENGTHS, Z_NEXT, Z_NODE, Z_PAGE_END, Z_PAGE_FIRST, Z_PAGE_LENGTHS, Z_SPAN_ORDER, Z_TAGS, Z_TOP_CLASS, Z_TREES, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW, Z_WORDS,
+} from "./layout";
+import { floorOrder, orderOf } from "./bits";
+import { give } from "./frames";
+import { geometry } from "./digest";
+import { scaleOf, treeOf } from "./tree";
+
+/** Begin. `frameShift` 6 to 20, `zoneCount` 1 to 64. OK, or NO_MEMORY. */
+export function openCore(frameShift: u32, zoneCount: u32, flags: u32, scatterBase: f64): u32 {
+  if (!room(<u64>(ZONES + zoneCount * ZONE_SIZE))) return NO_MEMORY;
+  store<u32>(H_MAGIC, MAGIC);
+  store<u32>(H_VERSION, VERSION);
+  store<u32>(H_FRAME_SHIFT, frameShift);
+  store<u32>(H_FLAGS, flags);
+  store<u32>(H_LENGTH_SHIFT, frameShift > 10 ? 2 : 1);
+  store<f64>(H_SCATTER_BASE, scatterBase);
+  store<u32>(H_NEXT_FRAME, PAGE_FRAMES); // page 0 is in no zone
+  return OK;
+}
+
+/** Describe the next zone. OK, or TOO_MANY_FRAMES. */
+export function openZone(base: f64, size: f64, node: u32, window: f64): u32 {
+  const shift = load<u32>(H_FRAME_SHIFT);
+  const frames = <u64>size >> shift;
+  if (frames > 0x80000000) return TOO_MANY_FRAMES;
+  const count = <u32>frames;
+  const skew = <u32>((<u64>base >> shift) & (((<u64>1) << orderOf(count)) - 1));
+  const spanOrder = max(PAGE_CLASS, orderOf(skew + count));
+  const span = (<u64>1) << spanOrder;
+  const origin = (<u64>load<u32>(H_NEXT_FRAME) + span - 1) & ~(span - 1);
+  if (origin + span > 0xffffffc0) return TOO_MANY_FRAMES;
+  store<u32>(H_NEXT_FRAME, <u32>(origin + span));
+
+  const index = load<u32>(H_ZONE_COUNT);
+  const zone = zoneRecord(index);
+  store<u32>(H_ZONE_COUNT, index + 1);
+  const first = <u32>origin + skew;
+  const end = first + count;
+  store<f64>(zone, base, Z_BASE);
+  store<f64>(zone, window, Z_WINDOW);
+  store<u32>(zone, first, Z_FIRST);
+  store<u32>(zone, count, Z_COUNT);
+  store<u32>(zone, end, Z_END);
+  store<u32>(zone, node, Z_NODE);
+  store<u32>(zone, spanOrder, Z_SPAN_ORDER);
+  store<u32>(zone, first >> PAGE_SHIFT, Z_PAGE_FIRST);
+  store<u32>(zone, ((end - 1) >> PAGE_SHIFT) + 1, Z_PAGE_END);
+  const wholeFirst = (first + PAGE_FRAMES - 1) >> PAGE_SHIFT;
+  const wholeEnd = end >> PAGE_SHIFT;
+  store<u32>(zone, wholeFirst, Z_WHOLE_FIRST);
+  store<u32>(zone, wholeEnd, Z_WHOLE_END);
+  store<u32>(zone, wholeEnd > wholeFirst ? PAGE_CLASS + floorOrder(wholeEnd - wholeFirst) : PAGE_CLASS - 1, Z_TOP_CLASS);
+  let depth: u32 = 1;
+  while (depth * 6 < spanOrder - PAGE_SHIFT) ++depth;
+  store<u32>(zone, depth, Z_DEPTH);
+
+  // Into the chain, which runs from the highest base down.
+  let link: usize = H_FIRST_ZONE;
+  while (load<u32>(link) != 0 && load<f64>(<usize>load<u32>(link), Z_BASE) > base) link = <usize>load<u32>(link) + Z_NEXT;
+  store<u32>(zone, load<u32>(link), Z_NEXT);
+  store<u32>(link, <u32>zone);
+  return OK;
+}
+
+/** Bytes of linear memory that the zones described so far need. */
+export function metadataBytes(): f64 {
+  return <f64>layOut(false);
+}
+
+/** Get the memory, point the zones at their arrays and make every frame free. OK, TOO_MUCH_METADATA or NO_MEMORY. */
+export function openMemory(): u32 {
+  const total = layOut(false);
+  if (total > 0x100000000) return TOO_MUCH_METADATA;
+  if (!room(total)) return NO_MEMORY;
+  layOut(true);
+  store<u32>(H_GEOMETRY, geometry());
+  const zones = load<u32>(H_ZONE_COUNT);
+  for (let i: u32 = 0; i < zones; ++i) {
+    const zone = zoneRecord(i);
+    const count = load<u32>(zone, Z_COUNT);
+    give(zone, load<u32>(zone, Z_FIRST), count);
+    store<u32>(zone, count, Z_FREE);
+    store<u32>(H_FREE_FRAMES, load<u32>(H_FREE_FRAMES) + count);
+    store<u32>(H_TOTAL_FRAMES, load<u32>(H_TOTAL_FRAMES) + count);
+  }
+  return OK;
+}
+
+/** Make sure that linear memory has `bytes`. */
+function room(bytes: u64): bool {
+  const pages = (bytes + 0xffff) >> 16;
+  const missing = <i64>pages - <i64>memory.size();
+  if (missing > 0 && memory.grow(<i32>missing) < 0) return false;
+  store<u32>(H_MEMORY_PAGES, <u32>memory.size());
+  return true;
+}
+
+/** Walk the arrays of all zones; with `write`, point the records at them. Returns where the memory ends. */
+function layOut(write: bool): u64 {
+  const zones = load<u32>(H_ZONE_COUNT);
+  let at = <u64>(ZONES + zones * ZONE_SIZE);
+  for (let i: u32 = 0; i < zones; ++i) {
+    const zone = zoneRecord(i);
+    const pageFirst = load<u32>(zone, Z_PAGE_FIRST);
+    const pages = load<u32>(zone, Z_PAGE_END) - pageFirst;
+    const frames = <u64>pages << PAGE_SHIFT;
+    const lengthShift = load<u32>(H_LENGTH_SHIFT);
+    const start = at;
+    // Each array is a multiple of 8 bytes but for the page lengths, which are rounded.
+    if (write) store<u32>(zone, <u32>at - (pageFirst << 3), Z_WORDS);
+    at += <u64>pages << 3;
+    for (let cls: u32 = 0; cls <= load<u32>(zone, Z_TOP_CLASS); ++cls) at = layOutTree(zone, cls, at, write);
+    if (write) store<u32>(zone, <u32>at - (pageFirst << 2), Z_PAGE_LENGTHS);
+    at += (<u64>(pages + 1) >> 1) << 3;
+    if (write) store<u32>(zone, <u32>at - (pageFirst << (PAGE_SHIFT + lengthShift)), Z_LENGTHS);
+    at += frames << lengthShift;
+    if (load<u32>(H_FLAGS) & FLAG_TAGS) {
+      if (write) store<u32>(zone, <u32>at - (pageFirst << (PAGE_SHIFT + 2)), Z_TAGS);
+      at += frames << 2;
+    }
+    if (write) {
+      store<u32>(zone, <u32>start, Z_ARRAYS);
+      store<u32>(zone, <u32>at, Z_ARRAYS_END);
+    }
+  }
+  if (write) {
+    store<u32>(H_MAP_BASE, <u32>at);
+    store<u32>(H_MAP_CAPACITY, MAP_INITIAL);
+    store<u32>(H_INDEX_BASE, <u32>at + MAP_INITIAL * MAP_RECORD);
+  }
+  return at + MAP_INITIAL * (MAP_RECORD + INDEX_RECORD);
+}
+
+/** The levels of one tree, leaves first. Returns where they end. */
+function layOutTree(zone: usize, cls: u32, at: u64, write: bool): u64 {
+  const tree = treeOf(zone, cls);
+  const depth = load<u32>(zone, Z_DEPTH);
+  const scale = scaleOf(cls);
+  let first = load<u32>(zone, Z_PAGE_FIRST) >> scale;
+  let last = (load<u32>(zone, Z_PAGE_END) - 1) >> scale;
+  for (let level: u32 = 0; level < depth; ++level) {
+    first >>= 6;
+    last >>= 6;
+    if (write) store<u32>(tree + (level << 2), <u32>at - (first << 3));
+    at += (<u64>(last - first) + 1) << 3;
+  }
+  if (write) store<u32>(tree, first, T_TOP);
+  return at;
+}

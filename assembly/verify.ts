@@ -1,0 +1,390 @@
+/**
+ * verify: walk everything, believe nothing, name what is wrong.
+ *
+ * Each rule is an equation or a plain sentence; its number is its place in this list and in layout.ts.
+ *
+ *    1 geometry    what opening wrote once is as it was written
+ *    2 partition   each frame of a zone is free or live, never both; no frame outside it is either
+ *    3 counts      free + live + withheld = total, per zone and in all; blocks counted = live blocks; peak >= live
+ *    4 words       a word is never all ones: a page that is all free belongs to a run
+ *    5 classes     a page is in the tree of class c exactly when its word's longest aligned run is 2^c
+ *    6 runs        a run lies in the zone, its words are 0, and no other run starts inside it
+ *    7 buddies     no two runs that could be one
+ *    8 trees       a bit above is set exactly when the word below is not 0; nothing is set outside the zone
+ *    9 blocks      a live block lies in its zone, starts where its length demands, and overlaps no other
+ *   10 lengths     an entry of `lengths` is a length of 1 to 63 frames or a mark; of `pageLengths`, of 64 and more
+ *   11 tags        a frame where no live block starts has the tag 0
+ *   12 mappings    runs ascend and are disjoint; the runs of a group follow each other and add up; none meets a window
+ *   13 index       the same runs, ascending and disjoint in physical memory; foreign ones meet no zone
+ *   14 pieces      every run of a scattered block is marked in its zone, every mark belongs to such a run
+ *
+ * Free is counted from the words and trees, live from the lengths: two structures that never read each other, so damage
+ * to either shows as a frame that is both or neither. Geometry is looked at first, because all pointers stem from it;
+ * when it fails nothing else is believed or walked. Changes nothing but the report. Cost: in proportion to the frames.
+ */
+import {
+  H_FRAME_SHIFT, H_FREE_FRAMES, H_GEOMETRY, H_INDEX_BASE, H_LIVE_BLOCKS, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT, H_MEMORY_PAGES, H_PEAK_FRAMES,
+  H_TOTAL_FRAMES, H_VERSION, H_WITHHELD_FRAMES, H_ZONE_COUNT, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL, KIND_FOREIGN, KIND_SCATTERED, MAGIC, MAP_LIMIT, MAP_RECORD,
+  M_BYTES, M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT, REPORT, REPORT_CAPACITY,
+  RULE_BLOCKS, RULE_BUDDIES, RULE_CLASSES, RULE_COUNTS, RULE_GEOMETRY, RULE_INDEX, RULE_LENGTHS, RULE_MAPPINGS, RULE_PARTITION, RULE_PIECES, RULE_RUNS, RULE_TAGS,
+  RULE_TREES, RULE_WORDS, VERSION, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE, Z_PAGE_END, Z_PAGE_FIRST, Z_TAGS,
+  Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW,
+} from "./layout";
+import { classOf, lowBits, orderOf } from "./bits";
+import { framesOf, isLength, isPageLength, isPagePiece, isPiece, lengthAt, pageLengthAt, tagAt } from "./blocks";
+import { geometry } from "./digest";
+import { indexRecord, mappingAtPhysical, record } from "./mappings";
+import { physicalOf, zoneAt } from "./allocate";
+import { has, scaleOf, treeOf } from "./tree";
+import { wordOf } from "./frames";
+
+/** What a walk over the zones adds up, in the spare bytes behind the report. */
+const SUMS: u32 = REPORT + REPORT_CAPACITY * 8;
+const S_FINDINGS: u32 = SUMS;
+const S_FREE: u32 = SUMS + 4;
+const S_LIVE: u32 = SUMS + 8;
+const S_BLOCKS: u32 = SUMS + 12;
+const S_PIECES: u32 = SUMS + 16;
+
+// @ts-ignore: decorator
+@inline
+function count(at: u32, more: u32): void {
+  store<u32>(at, load<u32>(at) + more);
+}
+
+/** Report a broken rule at a frame number (0: no frame). */
+function broken(rule: u32, frame: u32): void {
+  const findings = load<u32>(S_FINDINGS);
+  if (findings < REPORT_CAPACITY) {
+    store<u32>(REPORT + (findings << 3), rule);
+    store<u32>(REPORT + (findings << 3) + 4, frame);
+  }
+  store<u32>(S_FINDINGS, findings + 1);
+}
+
+/** How many findings there are; the first REPORT_CAPACITY of them are in the report. */
+export function verify(): u32 {
+  memory.fill(REPORT, 0, REPORT_CAPACITY * 8 + 20);
+  if (!geometryHolds()) {
+    broken(RULE_GEOMETRY, 0);
+    return 1;
+  }
+  verifyMappings();
+  if (load<u32>(S_FINDINGS) != 0) return load<u32>(S_FINDINGS); // pieces are looked up there
+  const zones = load<u32>(H_ZONE_COUNT);
+  for (let i: u32 = 0; i < zones; ++i) verifyZone(zoneRecord(i));
+  verifyCounts();
+  return load<u32>(S_FINDINGS);
+}
+
+function geometryHolds(): bool {
+  if (load<u32>(H_MAGIC) != MAGIC || load<u32>(H_VERSION) != VERSION || load<u32>(H_ZONE_COUNT) > 64) return false;
+  if (geometry() != load<u32>(H_GEOMETRY)) return false;
+  const capacity = load<u32>(H_MAP_CAPACITY);
+  const index = <u64>load<u32>(H_MAP_BASE) + <u64>capacity * MAP_RECORD;
+  return (
+    capacity <= MAP_LIMIT &&
+    load<u32>(H_MAP_COUNT) <= capacity &&
+    <u64>load<u32>(H_INDEX_BASE) == index &&
+    index + <u64>capacity * INDEX_RECORD <= <u64>load<u32>(H_MEMORY_PAGES) << 16 &&
+    load<u32>(H_MEMORY_PAGES) <= <u32>memory.size()
+  );
+}
+
+function verifyCounts(): void {
+  const total = load<u32>(H_TOTAL_FRAMES);
+  const live = load<u32>(S_LIVE);
+  let frames: u32 = 0;
+  const zones = load<u32>(H_ZONE_COUNT);
+  for (let i: u32 = 0; i < zones; ++i) frames += load<u32>(zoneRecord(i), Z_COUNT);
+  if (
+    total != frames ||
+    load<u32>(H_FREE_FRAMES) != load<u32>(S_FREE) ||
+    load<u32>(S_FREE) + live + load<u32>(H_WITHHELD_FRAMES) != total ||
+    load<u32>(H_LIVE_BLOCKS) != load<u32>(S_BLOCKS) ||
+    load<u32>(H_PEAK_FRAMES) < live ||
+    load<u32>(H_PEAK_FRAMES) > total
+  )
+    broken(RULE_COUNTS, 0);
+}
+
+// ---- a zone ----------------------------------------------------------------------------------------------------------
+
+function verifyZone(zone: usize): void {
+  const first = load<u32>(zone, Z_FIRST);
+  const end = load<u32>(zone, Z_END);
+  const freeBefore = load<u32>(S_FREE);
+  let coveredTo: u32 = 0; // frames below this number are held by a block of 64 frames and more
+  let runEnd: u32 = 0; // pages below this number are in a run of free pages
+  for (let page = load<u32>(zone, Z_PAGE_FIRST); page < load<u32>(zone, Z_PAGE_END); ++page) {
+    const base = page << PAGE_SHIFT;
+    const inside = upTo(end - base) & ~below(first, base);
+
+    // Live, from the lengths.
+    let live = coveredTo > base ? upTo(coveredTo - base) : 0;
+    const large = verifyLarge(zone, page, live != 0, end);
+    if (large != 0) {
+      coveredTo = base + large;
+      live = upTo(large);
+    }
+    live = verifySmall(zone, page, live, inside);
+
+    // Free, from the word and the trees.
+    const word = wordOf(zone, page);
+    if (word == u64.MAX_VALUE) broken(RULE_WORDS, base);
+    let free = word;
+    const run = runsAt(zone, page);
+    if (page < runEnd) {
+      if (word != 0 || run != 0) broken(RULE_RUNS, base);
+      free = u64.MAX_VALUE;
+    } else if (run != 0) {
+      const cls = PAGE_CLASS + <u32>ctz(run);
+      const pages: u32 = 1 << (cls - PAGE_CLASS);
+      if (word != 0 || popcnt(run) != 1 || page < load<u32>(zone, Z_WHOLE_FIRST) || page + pages > load<u32>(zone, Z_WHOLE_END)) broken(RULE_RUNS, base);
+      else {
+        runEnd = page + pages;
+        if (hasBuddy(zone, cls, page, pages)) broken(RULE_BUDDIES, base);
+      }
+      free = u64.MAX_VALUE;
+    }
+    verifyClasses(zone, page, word);
+
+    if ((live & free) != 0 || (live | free) != inside) broken(RULE_PARTITION, base + <u32>ctz((live & free) | ((live | free) ^ inside)));
+    count(S_LIVE, <u32>popcnt(live));
+    count(S_FREE, <u32>popcnt(free));
+  }
+  if (load<u32>(S_FREE) - freeBefore != load<u32>(zone, Z_FREE)) broken(RULE_COUNTS, first);
+  for (let cls: u32 = 0; cls <= load<u32>(zone, Z_TOP_CLASS); ++cls) verifyTree(zone, cls);
+  if (load<u32>(zone, Z_AVAILABLE) >> (load<u32>(zone, Z_TOP_CLASS) + 1) != 0) broken(RULE_TREES, first);
+}
+
+/** The lowest `frames` bits; all of them from 64 on. */
+function upTo(frames: u32): u64 {
+  return frames >= PAGE_FRAMES ? u64.MAX_VALUE : frames == 0 ? 0 : lowBits(frames);
+}
+
+/** The bits of a page at `base` whose frames lie below `first`. */
+function below(first: u32, base: u32): u64 {
+  return first > base ? upTo(first - base) : 0;
+}
+
+/** The frames of the block or piece of 64 frames and more that starts at a page, 0 when none does. */
+function verifyLarge(zone: usize, page: u32, covered: bool, end: u32): u32 {
+  const value = pageLengthAt(zone, page);
+  const base = page << PAGE_SHIFT;
+  let frames: u32;
+  if (isPageLength(value)) {
+    frames = framesOf(value);
+    count(S_BLOCKS, 1);
+    if (base & ((1 << orderOf(frames)) - 1)) broken(RULE_BLOCKS, base);
+  } else if (isPagePiece(value)) {
+    frames = pieceAt(zone, base);
+    count(S_PIECES, 1);
+  } else {
+    if (load<u32>(zone, Z_TAGS) != 0 && !isLength(lengthAt(zone, base)) && tagAt(zone, base) != 0) broken(RULE_TAGS, base);
+    return 0;
+  }
+  if (frames < PAGE_FRAMES) {
+    broken(RULE_LENGTHS, base);
+    return 0;
+  }
+  if (covered || frames > end - base) broken(RULE_BLOCKS, base);
+  return min(frames, end - base);
+}
+
+/** Adds the blocks and pieces of fewer than 64 frames of a page to what is live in it. */
+function verifySmall(zone: usize, page: u32, live: u64, inside: u64): u64 {
+  const base = page << PAGE_SHIFT;
+  const tags = load<u32>(zone, Z_TAGS) != 0;
+  for (let i: u32 = 0; i < PAGE_FRAMES; ++i) {
+    const value = lengthAt(zone, base + i);
+    const block = isLength(value);
+    if (!block && !isPiece(value)) {
+      // The first frame of a page may start a block of 64 frames and more, and then has its tag: see verifyLarge.
+      if (tags && i != 0 && tagAt(zone, base + i) != 0) broken(RULE_TAGS, base + i);
+      continue;
+    }
+    const frames = block ? framesOf(value) : pieceAt(zone, base + i);
+    count(block ? S_BLOCKS : S_PIECES, 1);
+    if (frames == 0 || frames >= PAGE_FRAMES) {
+      broken(RULE_LENGTHS, base + i);
+      continue;
+    }
+    if (block && i & ((1 << orderOf(frames)) - 1)) broken(RULE_BLOCKS, base + i);
+    if (!block && tags && tagAt(zone, base + i) != 0) broken(RULE_TAGS, base + i);
+    const bits = lowBits(frames) << i;
+    if (i + frames > PAGE_FRAMES || (bits & live) != 0 || (bits & ~inside) != 0) broken(RULE_BLOCKS, base + i);
+    live |= bits;
+  }
+  return live;
+}
+
+/** The frames of the piece that the mappings know at a frame, 0 when they know none. */
+function pieceAt(zone: usize, frame: u32): u32 {
+  const physical = physicalOf(zone, frame);
+  const at = mappingAtPhysical(physical);
+  if (at == 0 || load<f64>(at, I_PHYSICAL) != physical) {
+    broken(RULE_PIECES, frame);
+    return 0;
+  }
+  return <u32>(<u64>load<f64>(at, I_BYTES) >> load<u32>(H_FRAME_SHIFT));
+}
+
+/** The classes of runs that start at a page, bit 0 for one page. */
+function runsAt(zone: usize, page: u32): u32 {
+  let run: u32 = 0;
+  for (let cls = PAGE_CLASS; cls <= load<u32>(zone, Z_TOP_CLASS) && (page & ((1 << (cls - PAGE_CLASS)) - 1)) == 0; ++cls) {
+    if (has(zone, cls, page)) run |= 1 << (cls - PAGE_CLASS);
+  }
+  return run;
+}
+
+function hasBuddy(zone: usize, cls: u32, page: u32, pages: u32): bool {
+  const buddy = page ^ pages;
+  return cls < load<u32>(zone, Z_TOP_CLASS) && buddy >= load<u32>(zone, Z_WHOLE_FIRST) && buddy + pages <= load<u32>(zone, Z_WHOLE_END) && has(zone, cls, buddy);
+}
+
+function verifyClasses(zone: usize, page: u32, word: u64): void {
+  const split = word != 0 && word != u64.MAX_VALUE;
+  for (let cls: u32 = 0; cls < PAGE_CLASS; ++cls) {
+    if (has(zone, cls, page) != (split && classOf(word) == cls)) broken(RULE_CLASSES, page << PAGE_SHIFT);
+  }
+}
+
+/** Each level against the one below, the lowest against the zone's ends, the highest against the zone's mask. */
+function verifyTree(zone: usize, cls: u32): void {
+  const tree = treeOf(zone, cls);
+  const depth = load<u32>(zone, Z_DEPTH);
+  const scale = scaleOf(cls);
+  const firstFrame = load<u32>(zone, Z_FIRST);
+  let first = load<u32>(zone, Z_PAGE_FIRST) >> scale;
+  let last = (load<u32>(zone, Z_PAGE_END) - 1) >> scale;
+  for (let level: u32 = 0; level < depth; ++level) {
+    const base = load<u32>(tree + (level << 2));
+    for (let i = first >> 6; i <= last >> 6; ++i) {
+      const word = load<u64>(<usize>(base + (i << 3)));
+      let outside: u64 = 0;
+      if (i == first >> 6 && (first & 63) != 0) outside |= lowBits(first & 63);
+      if (i == last >> 6 && (last & 63) != 63) outside |= ~lowBits((last & 63) + 1);
+      if ((word & outside) != 0) broken(RULE_TREES, firstFrame);
+      const above =
+        level + 1 == depth
+          ? (load<u32>(zone, Z_AVAILABLE) >> cls) & 1
+          : <u32>((load<u64>(<usize>(load<u32>(tree + ((level + 1) << 2)) + ((i >> 6) << 3))) >> i) & 1);
+      if ((word != 0) != (above != 0)) broken(RULE_TREES, firstFrame);
+    }
+    first >>= 6;
+    last >>= 6;
+  }
+}
+
+// ---- mappings --------------------------------------------------------------------------------------------------------
+
+function verifyMappings(): void {
+  const records = load<u32>(H_MAP_COUNT);
+  let end: f64 = 1; // of the run before
+  let groupEnd: f64 = 0; // where the group that is being read must end; 0 between groups
+  for (let i: u32 = 0; i < records; ++i) {
+    const at = record(i);
+    const virtual = load<f64>(at, M_VIRTUAL);
+    const bytes = load<f64>(at, M_BYTES);
+    const group = load<f64>(at, M_GROUP);
+    const kind = load<u32>(at, M_KIND);
+    if (!isWhole(virtual) || !isWhole(bytes) || bytes < 1 || virtual < end || (kind != KIND_SCATTERED && kind != KIND_FOREIGN)) {
+      broken(RULE_MAPPINGS, 0);
+      return;
+    }
+    const starts = group == virtual;
+    if (starts) {
+      if (groupEnd != 0 && end != groupEnd) broken(RULE_MAPPINGS, 0);
+      groupEnd = virtual + lengthOfGroup(at);
+      if (kind == KIND_SCATTERED) count(S_BLOCKS, 1);
+      else if (load<u32>(at, M_TAG) != 0) broken(RULE_MAPPINGS, 0);
+    } else {
+      const before = at - MAP_RECORD;
+      if (
+        i == 0 || virtual != end || group != load<f64>(before, M_GROUP) || kind != load<u32>(before, M_KIND) ||
+        load<u32>(at, M_TAG) != load<u32>(before, M_TAG) || load<f64>(at, M_GROUP_BYTES) != load<f64>(before, M_GROUP_BYTES)
+      )
+        broken(RULE_MAPPINGS, 0);
+    }
+    end = virtual + bytes;
+    if (meetsWindow(virtual, bytes)) broken(RULE_MAPPINGS, 0);
+    verifyRun(at, kind);
+  }
+  if (groupEnd != 0 && end != groupEnd) broken(RULE_MAPPINGS, 0);
+  verifyIndex(records);
+  verifySpare(record(records), <usize>load<u32>(H_INDEX_BASE));
+  verifySpare(indexRecord(records), indexRecord(load<u32>(H_MAP_CAPACITY)));
+}
+
+function isWhole(value: f64): bool {
+  return value >= 0 && value < 4503599627370496.0 && Math.floor(value) == value;
+}
+
+/** The bytes that the runs of a group must add up to. */
+function lengthOfGroup(at: usize): f64 {
+  const bytes = load<f64>(at, M_GROUP_BYTES);
+  if (load<u32>(at, M_KIND) == KIND_FOREIGN) return bytes;
+  if (!isWhole(bytes) || bytes < 1 || bytes > 4294967295.0) return 0;
+  return <f64>(<u64>framesOf(<u32>bytes) << load<u32>(H_FRAME_SHIFT));
+}
+
+function meetsWindow(virtual: f64, bytes: f64): bool {
+  const zones = load<u32>(H_ZONE_COUNT);
+  for (let i: u32 = 0; i < zones; ++i) {
+    const zone = zoneRecord(i);
+    const start = load<f64>(zone, Z_WINDOW);
+    const size = <f64>(<u64>load<u32>(zone, Z_COUNT) << load<u32>(H_FRAME_SHIFT));
+    if (virtual < start + size && start < virtual + bytes) return true;
+  }
+  return false;
+}
+
+/** A scattered run lies in a zone and is marked there; a foreign one meets no zone. Both are in the index. */
+function verifyRun(at: usize, kind: u32): void {
+  const physical = load<f64>(at, M_PHYSICAL);
+  const bytes = load<f64>(at, M_BYTES);
+  const entry = mappingAtPhysical(physical);
+  if (entry == 0 || load<f64>(entry, I_PHYSICAL) != physical || load<f64>(entry, I_BYTES) != bytes || load<f64>(entry, I_VIRTUAL) != load<f64>(at, M_VIRTUAL))
+    broken(RULE_INDEX, 0);
+  const zone = zoneAt(physical);
+  if (kind == KIND_FOREIGN) {
+    for (let i: u32 = 0; i < load<u32>(H_ZONE_COUNT); ++i) {
+      const other = zoneRecord(i);
+      const base = load<f64>(other, Z_BASE);
+      if (physical < base + <f64>(<u64>load<u32>(other, Z_COUNT) << load<u32>(H_FRAME_SHIFT)) && base < physical + bytes) broken(RULE_INDEX, 0);
+    }
+    return;
+  }
+  count(S_PIECES, -1); // the walk over the zones counts the marks up again
+  if (zone == 0) {
+    broken(RULE_PIECES, 0);
+    return;
+  }
+  const shift = load<u32>(H_FRAME_SHIFT);
+  const frame = load<u32>(zone, Z_FIRST) + <u32>(<u64>(physical - load<f64>(zone, Z_BASE)) >> shift);
+  const frames = <u32>(<u64>bytes >> shift);
+  const marked = frames < PAGE_FRAMES ? isPiece(lengthAt(zone, frame)) : (frame & (PAGE_FRAMES - 1)) == 0 && isPagePiece(pageLengthAt(zone, frame >> PAGE_SHIFT));
+  if (physicalOf(zone, frame) != physical || <f64>(<u64>frames << shift) != bytes || frame + frames > load<u32>(zone, Z_END) || !marked) broken(RULE_PIECES, frame);
+}
+
+function verifyIndex(records: u32): void {
+  let end: f64 = 0;
+  for (let i: u32 = 0; i < records; ++i) {
+    const at = indexRecord(i);
+    const physical = load<f64>(at, I_PHYSICAL);
+    if (!isWhole(physical) || physical < end) broken(RULE_INDEX, 0);
+    end = physical + load<f64>(at, I_BYTES);
+  }
+}
+
+/** Room behind a table holds zeros. */
+function verifySpare(from: usize, to: usize): void {
+  for (let at = from; at < to; at += 8) {
+    if (load<u64>(at) != 0) {
+      broken(RULE_INDEX, 0);
+      return;
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Views over the core's memory: the only file that makes them.
+ *
+ * Growing a WebAssembly memory detaches its buffer and leaves old views reading undefined and writing nowhere, without a
+ * word. Only the mapping tables make the core grow; whoever calls something that may grow them calls `refresh` after it.
+ */
+export class CoreViews {
+  readonly #memory: WebAssembly.Memory;
+  u8!: Uint8Array<ArrayBuffer>;
+  u32!: Uint32Array<ArrayBuffer>;
+  f64!: Float64Array<ArrayBuffer>;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory;
+    this.refresh();
+  }
+
+  /** Make the views anew if the buffer is another one: compared by identity, because growth by zero detaches too. */
+  refresh(): void {
+    const buffer = this.#memory.buffer as ArrayBuffer;
+    if (this.u8?.buffer === buffer) return;
+    this.u8 = new Uint8Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.f64 = new Float64Array(buffer);
+  }
+
+  /** The u32 at a byte offset. */
+  word(offset: number): number {
+    return this.u32[offset >>> 2] as number;
+  }
+
+  /** The f64 at a byte offset. */
+  float(offset: number): number {
+    return this.f64[offset >>> 3] as number;
+  }
+
+  /** Make sure that the memory has at least `bytes`. Throws RangeError when the engine refuses. */
+  grow(bytes: number): void {
+    const missing = Math.ceil((bytes - this.u8.length) / 65536);
+    if (missing > 0) this.#memory.grow(missing);
+    this.refresh();
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The seam: the only file that touches the core's exports.
+ *
+ * It describes the exports with types, compiles the release module once per process and makes instances. The loader
+ * wraps every export in a closure, which costs about 10 ns where a call site sees two instances; so the exports are taken
+ * from the instance itself and called as they are.
+ *
+ * u32 results arrive signed: every caller says `>>> 0` where the number can pass 2^31.
+ */
+import { instantiateSync } from "@assemblyscript/loader";
+import { releaseBytes } from "../generated/wasm.js";
+
+/** Frame numbers, lengths and codes are u32, addresses f64; see assembly/index.ts and the files it names. */
+export type CoreExports = {
+  readonly memory: WebAssembly.Memory;
+  openCore(frameShift: number, zoneCount: number, flags: number, scatterBase: number): number;
+  openZone(base: number, size: number, node: number, window: number): number;
+  openMemory(): number;
+  metadataBytes(): number;
+  allocate(lengthBytes: number, tag: number): number;
+  noteFailure(): void;
+  freeScattered(group: number): void;
+  longestBlock(): number;
+  free(frame: number, lengthBytes: number): number;
+  freeTagged(frame: number, lengthBytes: number, tag: number): number;
+  holder(frame: number): number;
+  inspect(frame: number): number;
+  sizeOf(frame: number): number;
+  tagOf(frame: number): number;
+  claim(frame: number): number;
+  reclaim(frame: number, lengthBytes: number): void;
+  release(frame: number, lengthBytes: number): void;
+  mappingAt(virtual: number): number;
+  mappingAtPhysical(physical: number): number;
+  meeting(virtual: number, bytes: number): number;
+  meetingPhysical(physical: number, bytes: number): number;
+  reserve(records: number): number;
+  insert(
+    virtual: number,
+    physical: number,
+    bytes: number,
+    group: number,
+    groupBytes: number,
+    kind: number,
+    tag: number,
+  ): void;
+  unmapGroup(group: number): void;
+  serve(count: number): number;
+  flush(): void;
+  digest(): void;
+  imageDigest(): void;
+  verify(): number;
+};
+
+/** A compiled build of the core. */
+export type CoreModule = WebAssembly.Module;
+
+let release: CoreModule | undefined;
+
+/** The release build, compiled at the first call. */
+export function releaseModule(): CoreModule {
+  release ??= new WebAssembly.Module(releaseBytes());
+  return release;
+}
+
+/** The release build, compiled off the main thread where the host can. */
+export async function releaseModuleAsync(): Promise<CoreModule> {
+  release ??= await WebAssembly.compile(releaseBytes());
+  return release;
+}
+
+/** Compile another build of the core, for example the one with asserts. */
+export function compileModule(bytes: Uint8Array<ArrayBuffer>): CoreModule {
+  return new WebAssembly.Module(bytes);
+}
+
+/** A fresh instance with its own memory. The debug build's `abort` throws. */
+export function instantiate(module: CoreModule): CoreExports {
+  return instantiateSync<CoreExports>(module).instance.exports as CoreExports;
+}
