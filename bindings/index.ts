@@ -4,3 +4,5 @@ export * from "./core/api.js";
 export { Core } from "./core/core.js";
 export * from "./core/options.js";
 export * from "./errors.js";
+export * from "./ndis/host.js";
+export * from "./ndis/index.js";

@@ -1,0 +1,84 @@
+/**
+ * The faithful NDIS face (`ndis-shmem/ndis`): documented names, documented statuses, documented levels.
+ *
+ * Deviations from the documents, numbered; each is carried by a test of its number (test/ndis/deviations.test.ts):
+ *
+ *  1. Out parameters become fields of the returned object, under their documented names. The macros that assign to a
+ *     half of a physical address return the new address.
+ *  2. `inout` structures are plain objects; what C marks `out` is written into the caller's object.
+ *  3. DriverEntry, MiniportInitializeEx, MiniportHaltEx, pause, restart, unload and completion handlers may be
+ *     asynchronous. They wait on events of the machine only.
+ *  4. A driver's table needs InitializeHandlerEx and HaltHandlerEx; the other entry points may be absent.
+ *  5. Handles are typed: five kinds that the compiler tells apart, where NDIS has one NDIS_HANDLE.
+ *  6. A physical address is a number below 2^52, passed by value everywhere; a completion's may be null (choice C17).
+ *  7. BOOLEAN is `true` or `false`, nothing else.
+ *  8. What Windows answers with a bug check is recorded, and then thrown, collected or made fatal (choice C31).
+ *  9. In a bug check's parameters, the adapter's number stands for the address of the miniport block.
+ * 10. Whatever is not memory (interrupts, timers, locks, frames) is in our own style: see `adapterServices`.
+ */
+export type { LogicalAddress, PhysicalAddress, VirtualAddress } from "../addresses.js";
+export type { ErrorCode, ErrorDetails, Mismatch } from "../errors.js";
+export { ShmemError } from "../errors.js";
+export {
+  type AdapterStateName,
+  NdisGetSharedDataAlignment,
+  NdisMGetDmaAlignment,
+  NdisMSetMiniportAttributes,
+} from "./adapter.js";
+export { CHOICES, type ChoiceEntry, DEFAULT_CHOICES, type NdisChoices } from "./choices.js";
+export {
+  NdisMDeregisterScatterGatherDma,
+  NdisMRegisterScatterGatherDma,
+  type RegisterScatterGatherDmaResult,
+} from "./dma.js";
+export {
+  NdisMDeregisterMiniportDriver,
+  NdisMRegisterMiniportDriver,
+  type RegisterMiniportDriverResult,
+} from "./driver.js";
+export type {
+  AdapterHandle,
+  AllocationHandle,
+  DmaHandle,
+  DriverHandle,
+  DriverObjectHandle,
+  NDIS_HANDLE,
+} from "./handles.js";
+export {
+  APC_LEVEL,
+  CLOCK_LEVEL,
+  DISPATCH_LEVEL,
+  deviceLevel,
+  HIGH_LEVEL,
+  IPI_LEVEL,
+  irqlName,
+  type KIRQL,
+  PASSIVE_LEVEL,
+} from "./irql.js";
+export * from "./physical.js";
+export {
+  type AdapterServices,
+  adapterServices,
+  type IndicatedFrame,
+  type InterruptHandlers,
+  type MachineEvent,
+  type MachineTimer,
+  type SpinLock,
+} from "./services.js";
+export {
+  type AllocateSharedMemoryResult,
+  NdisMAllocateSharedMemory,
+  NdisMAllocateSharedMemoryAsyncEx,
+  NdisMFreeSharedMemory,
+} from "./shared-memory.js";
+export * from "./status.js";
+export * from "./structures.js";
+export {
+  type BlockExplanation,
+  type BugCheck,
+  describeBugCheck,
+  describeViolation,
+  type Provenance,
+  type Violation,
+  ViolationError,
+} from "./violations.js";

@@ -1,0 +1,170 @@
+/**
+ * The lifecycle as NDIS drives it: what must hold when an adapter comes and goes.
+ *
+ * The machine calls these around the driver's handlers; drivers never do. When initialize fails, or halt is through,
+ * nothing may be outstanding: pending requests (choice C4), live blocks (choice C32), a DMA registration (SDV rule
+ * Init_RegisterSG). All of it is recorded before the first of it is raised. Blocks that leaked stay allocated, so that
+ * they can be looked at, until `forceRelease`.
+ */
+import {
+  type AdapterLimits,
+  AdapterRecord,
+  type AdapterState,
+  HALTED,
+  HALTING,
+  INITIALIZING,
+  PAUSED,
+  RUNNING,
+  SHUTDOWN,
+  stateName,
+} from "./adapter.js";
+import type { LiveBlock } from "./blocks.js";
+import { leakList } from "./dma.js";
+import type { DriverRecord } from "./driver.js";
+import type { NdisEnvironment } from "./environment.js";
+import type { AdapterServices } from "./services.js";
+import { type NDIS_STATUS, NDIS_STATUS_SUCCESS, statusName } from "./status.js";
+import type { Violation } from "./violations.js";
+
+/** Make an adapter of a driver. It is Halted until `beginInitialize`. */
+export function addAdapter(
+  driver: DriverRecord,
+  name: string,
+  limits: AdapterLimits,
+  services: (adapter: AdapterRecord) => AdapterServices,
+): AdapterRecord {
+  return new AdapterRecord(driver.environment, driver, name, limits, services);
+}
+
+/** Change the state, with a line in the log. */
+export function setState(adapter: AdapterRecord, state: AdapterState): void {
+  const { environment } = adapter;
+  adapter.state = state;
+  environment.step++;
+  if (environment.log !== null) environment.note(adapter, stateName(state));
+}
+
+/** MiniportInitializeEx is about to be called. */
+export function beginInitialize(adapter: AdapterRecord): void {
+  setState(adapter, INITIALIZING);
+}
+
+/** MiniportInitializeEx returned. On failure nothing may be outstanding, and there will be no halt. */
+export function endInitialize(adapter: AdapterRecord, status: NDIS_STATUS): void {
+  const { environment } = adapter;
+  if (environment.log !== null) environment.note(adapter, `MiniportInitializeEx -> ${statusName(status)}`);
+  if (status === NDIS_STATUS_SUCCESS) {
+    setState(adapter, PAUSED);
+    return;
+  }
+  const found: Violation[] = [];
+  if (adapter.owesErrorLog) {
+    found.push(
+      environment.record(adapter, {
+        rule: "WriteErrorLog",
+        code: "WRONG_CONTEXT",
+        call: "MiniportInitializeEx",
+        message: "initialize failed after shared memory was refused, and no error log entry was written",
+        basis: "documented",
+        severity: "warning",
+      }),
+    );
+  }
+  release(adapter, "MiniportInitializeEx", found);
+}
+
+/** MiniportHaltEx is about to be called. */
+export function beginHalt(adapter: AdapterRecord): void {
+  setState(adapter, HALTING);
+}
+
+/** MiniportHaltEx is through: nothing may be outstanding. */
+export function endHalt(adapter: AdapterRecord): void {
+  release(adapter, "MiniportHaltEx", []);
+}
+
+/** Enter Shutdown: no other handler is called any more; pending requests are dropped, blocks stay (choice C4). */
+export function beginShutdown(adapter: AdapterRecord): void {
+  setState(adapter, SHUTDOWN);
+  adapter.environment.dispatcher.drop(adapter);
+}
+
+function release(adapter: AdapterRecord, call: string, found: Violation[]): void {
+  const { environment } = adapter;
+  const { choices } = environment;
+  const dropped = environment.dispatcher.drop(adapter);
+  if (dropped.length > 0) {
+    const named = dropped
+      .slice(0, 4)
+      .map((one) => `#${one.sequence} (${one.lengthBytes} bytes, asked at step ${one.step})`);
+    const more = dropped.length > 4 ? ` and ${dropped.length - 4} more` : "";
+    found.push(
+      environment.record(adapter, {
+        rule: "NothingPendingAtRelease",
+        code: "PENDING_AT_RELEASE",
+        call,
+        message: `${call} returned with ${dropped.length} asynchronous requests pending: ${named.join(", ")}${more}`,
+        severity: choices.pendingAtHalt === "violation" ? "violation" : "warning",
+        value: dropped.length,
+        unit: "requests",
+      }),
+    );
+  }
+  if (adapter.liveBlocks > 0) found.push(reportLeak(adapter, call));
+  if (adapter.dma !== null) {
+    found.push(
+      environment.record(adapter, {
+        rule: "Init_RegisterSG",
+        code: "LEAK_AT_RELEASE",
+        call,
+        message: `${call} returned and the DMA registration is still there`,
+        basis: "documented",
+      }),
+    );
+    adapter.dma.released = true;
+  }
+  setState(adapter, HALTED);
+  if (choices.leakAtHalt === "reclaim") forceRelease(adapter);
+  const first = found.find((violation) => violation.severity === "violation");
+  if (first !== undefined) environment.raise(first);
+}
+
+function reportLeak(adapter: AdapterRecord, call: string): Violation {
+  const { environment } = adapter;
+  return environment.record(adapter, {
+    rule: "NothingLiveAtRelease",
+    code: "LEAK_AT_RELEASE",
+    call,
+    message: `${call} returned with ${adapter.liveBlocks} blocks of ${adapter.liveBytes} bytes allocated: ${leakList(adapter)}`,
+    severity: environment.choices.leakAtHalt === "violation" ? "violation" : "warning",
+    value: adapter.liveBlocks,
+    unit: "blocks",
+  });
+}
+
+/** Free everything that an adapter still has, without asking it. Other adapters are not touched. Returns what there was. */
+export function forceRelease(adapter: AdapterRecord): LiveBlock[] {
+  const { environment } = adapter;
+  environment.dispatcher.drop(adapter);
+  const blocks = environment.blocks.liveBlocksOf(adapter);
+  for (const block of blocks) {
+    const physical = environment.core.physicalOf(block.virtual as never);
+    const logical = environment.iommu === null ? physical : environment.iommu.logicalOf(physical);
+    environment.blocks.reclaim(adapter, block.virtual, block.lengthBytes, logical);
+  }
+  if (adapter.dma !== null) {
+    adapter.dma.released = true;
+    adapter.dma = null;
+  }
+  return blocks;
+}
+
+/** The adapters that are not halted. */
+export function startedAdapters(environment: NdisEnvironment): AdapterRecord[] {
+  return environment.adapters.filter((adapter) => adapter.state !== HALTED);
+}
+
+/** True where the adapter's device may be used. */
+export function isRunning(adapter: AdapterRecord): boolean {
+  return adapter.state === RUNNING;
+}

@@ -1,0 +1,410 @@
+/**
+ * Shared memory: the synchronous allocation, the asynchronous request, and the free that serves both.
+ *
+ * A free is one call into the core, which compares start, length and tag (owner and cached flag) at once; the physical
+ * address is compared before, by an addition. Only when something differs is it worked out what (choice C27), and
+ * nothing has changed by then.
+ */
+import { hex, isAddress, type VirtualAddress } from "../addresses.js";
+import type { Explanation } from "../core/api.js";
+import { type ErrorCode, type Mismatch, ShmemError } from "../errors.js";
+import { type AdapterRecord, HALTING, INITIALIZING, SHUTDOWN, stateName } from "./adapter.js";
+import * as bugChecks from "./bug-checks.js";
+import {
+  adapterOf,
+  describe,
+  dmaOf,
+  requireAtMostDispatch,
+  requireBoolean,
+  requireLength,
+  requirePassive,
+} from "./checks.js";
+import type { AdapterHandle, DmaHandle } from "./handles.js";
+import { type KIRQL, PASSIVE_LEVEL } from "./irql.js";
+import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "./physical.js";
+import { type NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING } from "./status.js";
+import type { MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE } from "./structures.js";
+import { adapterOfTag, cachedOfTag, TAG_CACHED, TAG_PROVIDER } from "./tag.js";
+
+/** What `poisoned` of choice C12 leaves in PhysicalAddress: an address that no zone of a test holds. */
+export const POISONED_PHYSICAL: NDIS_PHYSICAL_ADDRESS = 0xdead_beef_0000 as NDIS_PHYSICAL_ADDRESS;
+
+export interface AllocateSharedMemoryResult {
+  /** NULL means failure: there is no status. */
+  readonly VirtualAddress: PVOID;
+  /** The device's address; 0 on failure (choice C12). */
+  readonly PhysicalAddress: NDIS_PHYSICAL_ADDRESS;
+}
+
+/**
+ * Allocate now. PASSIVE_LEVEL, in MiniportInitializeEx after the DMA registration (elsewhere: choices C5 and C37).
+ *
+ * `Length`: bytes, 1 to 2^32 - 1. `Cached` has no effect and must be repeated at the free. Out of memory is a NULL
+ * VirtualAddress. Violations: WRONG_IRQL (0x7C/01), NOT_REGISTERED, WRONG_CONTEXT, INVALID_ARGUMENT, those of every
+ * handle. Cost: one call into the core, and the fill of choice C15.
+ */
+export function NdisMAllocateSharedMemory(
+  MiniportAdapterHandle: AdapterHandle,
+  Length: number,
+  Cached: boolean,
+): AllocateSharedMemoryResult {
+  const call = "NdisMAllocateSharedMemory";
+  const adapter = adapterOf(MiniportAdapterHandle, call);
+  if (adapter === null) return { VirtualAddress: null, PhysicalAddress: 0 as NDIS_PHYSICAL_ADDRESS };
+  const { environment } = adapter;
+  const failed = environment.choices.physicalOnFailure === "zero" ? (0 as NDIS_PHYSICAL_ADDRESS) : POISONED_PHYSICAL;
+  const nothing = { VirtualAddress: null, PhysicalAddress: failed };
+  const asked = typeof Length === "number" ? Length : 0;
+  if (!requirePassive(environment, adapter, call, asked)) return nothing;
+  if (!requireLength(adapter, call, Length) || !requireBoolean(adapter, call, "Cached", Cached)) return nothing;
+  if (!synchronousPlaceIsRight(adapter, call)) return nothing;
+  adapter.synchronous++;
+  const { dispatcher } = environment;
+  const virtual = dispatcher.allocateOne(adapter, Length, Cached, call, true);
+  const physical = dispatcher.logicalOfLast as NDIS_PHYSICAL_ADDRESS;
+  if (environment.log !== null) {
+    const result = virtual === 0 ? `null ${dispatcher.lastFailure?.reason ?? ""}` : `${hex(virtual)} ${hex(physical)}`;
+    environment.note(adapter, `${call} ${Length} ${Cached ? "cached" : "uncached"} -> ${result}`);
+  }
+  if (virtual === 0) {
+    adapter.owesErrorLog = true;
+    return nothing;
+  }
+  return { VirtualAddress: virtual as VirtualAddress, PhysicalAddress: physical };
+}
+
+/** Registered; in initialize, or as choices C5 and C37 say. */
+function synchronousPlaceIsRight(adapter: AdapterRecord, call: string): boolean {
+  const { environment, state } = adapter;
+  const { choices } = environment;
+  if (state === SHUTDOWN) return refuseInShutdown(adapter, call);
+  if (adapter.dma === null) {
+    environment.violate(adapter, {
+      rule: "RegisterBeforeUse",
+      code: "NOT_REGISTERED",
+      call,
+      message: "NdisMRegisterScatterGatherDma comes first",
+      basis: "documented",
+    });
+    return false;
+  }
+  if (state === INITIALIZING) return true;
+  const halting = state === HALTING;
+  if (halting && choices.synchronousWhileHalting === "allow") return true;
+  const warned = !halting && choices.synchronousAfterInitialize === "warn";
+  environment.violate(adapter, {
+    rule: "AllocateInInitialize",
+    code: "WRONG_CONTEXT",
+    call,
+    message: `${call} is documented for MiniportInitializeEx only; the adapter is ${stateName(state)}`,
+    basis: halting ? "choice" : "documented",
+    severity: warned ? "warning" : "violation",
+  });
+  return warned;
+}
+
+/**
+ * Ask for a block; the completion handler of the DMA registration gets it later. Up to DISPATCH_LEVEL.
+ *
+ * NDIS_STATUS_PENDING: exactly one completion will follow, with the block or with NULL. NDIS_STATUS_FAILURE: none will,
+ * and the same call may succeed later (`pendingLimit` reached, an injected fault, or after a violation). There is no
+ * third value. `Context` comes back by identity, unread. Violations: WRONG_IRQL (0xE6/13), NOT_REGISTERED (no handler,
+ * choice C25), INVALID_ARGUMENT, ADAPTER_GONE (0xE6/18), and those of every handle. Cost: constant, no call into the core.
+ */
+export function NdisMAllocateSharedMemoryAsyncEx(
+  MiniportDmaHandle: DmaHandle,
+  Length: number,
+  Cached: boolean,
+  Context: unknown,
+): NDIS_STATUS {
+  const call = "NdisMAllocateSharedMemoryAsyncEx";
+  const dma = dmaOf(MiniportDmaHandle, call);
+  if (dma === null) return NDIS_STATUS_FAILURE;
+  return requestShared(dma.adapter, dma.completeHandler, PASSIVE_LEVEL, call, Length, Cached, Context);
+}
+
+/** The common part of the asynchronous calls of NDIS 5 and 6. */
+export function requestShared(
+  adapter: AdapterRecord,
+  handler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null,
+  level: KIRQL,
+  call: string,
+  Length: number,
+  Cached: boolean,
+  Context: unknown,
+): NDIS_STATUS {
+  const { environment } = adapter;
+  if (environment.irql.current > 2 && !requireAtMostDispatch(environment, adapter, call)) return NDIS_STATUS_FAILURE;
+  if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return NDIS_STATUS_FAILURE;
+  if (!requireLength(adapter, call, Length)) return NDIS_STATUS_FAILURE;
+  if (!requireBoolean(adapter, call, "Cached", Cached)) return NDIS_STATUS_FAILURE;
+  if (handler === null) {
+    environment.violate(adapter, {
+      rule: "HandlerIsRegistered",
+      code: "NOT_REGISTERED",
+      call,
+      message: "no SharedMemAllocateCompleteHandler was registered: nobody could be told",
+    });
+    return NDIS_STATUS_FAILURE;
+  }
+  const struck = environment.faults?.strikes("queue", adapter.number, Length) === true;
+  const request = struck ? null : environment.dispatcher.accept(adapter, handler, level, Length, Cached, Context);
+  if (request === null) {
+    adapter.refused++;
+    if (environment.log !== null) environment.note(adapter, `${call} ${Length} -> FAILURE${struck ? " injected" : ""}`);
+    return NDIS_STATUS_FAILURE;
+  }
+  if (environment.log !== null) {
+    environment.note(adapter, `${call} ${Length} ${Cached ? "cached" : "uncached"} -> PENDING #${request.sequence}`);
+  }
+  environment.scheduler.accepted(request);
+  return NDIS_STATUS_PENDING;
+}
+
+/**
+ * Give a block back. Up to DISPATCH_LEVEL; in initialize, while running, in halt; never in MiniportShutdownEx.
+ *
+ * Length, Cached, VirtualAddress and PhysicalAddress are those of the allocation, whichever call made it. Refusals change
+ * nothing: ALREADY_FREED, NEVER_ALLOCATED, INTERIOR_ADDRESS, FOREIGN_ADDRESS (0x7C/03), WRONG_OWNER, LENGTH_MISMATCH,
+ * CACHED_MISMATCH, PHYSICAL_MISMATCH (choice C27, every wrong field listed), WRONG_CONTEXT, WRONG_IRQL (0xE6/13),
+ * INVALID_ARGUMENT, and those of every handle. Cost: one call into the core.
+ */
+export function NdisMFreeSharedMemory(
+  MiniportAdapterHandle: AdapterHandle,
+  Length: number,
+  Cached: boolean,
+  VirtualAddress: PVOID,
+  PhysicalAddress: NDIS_PHYSICAL_ADDRESS,
+): void {
+  const call = "NdisMFreeSharedMemory";
+  const adapter = adapterOf(MiniportAdapterHandle, call);
+  if (adapter === null) return;
+  const { environment } = adapter;
+  if (environment.irql.current > 2 && !requireAtMostDispatch(environment, adapter, call)) return;
+  if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return;
+  if (
+    typeof VirtualAddress !== "number" ||
+    typeof Length !== "number" ||
+    typeof Cached !== "boolean" ||
+    !blockMatches(adapter, VirtualAddress, PhysicalAddress)
+  ) {
+    refuseFree(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
+    return;
+  }
+  try {
+    environment.core.free(VirtualAddress, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag);
+  } catch (error) {
+    if (!(error instanceof ShmemError)) throw error;
+    refuseFree(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
+    return;
+  }
+  if (environment.iommu !== null) environment.iommu.unmap(PhysicalAddress);
+  environment.blocks.released(adapter, VirtualAddress, Length, call);
+  adapter.freed++;
+  if (environment.log !== null) environment.note(adapter, `${call} ${Length} ${hex(VirtualAddress)}`);
+}
+
+/** The physical address is the block's, and the driver has received the block. */
+function blockMatches(adapter: AdapterRecord, virtual: number, logical: number): boolean {
+  const { blocks, dispatcher, iommu } = adapter.environment;
+  if (dispatcher.undelivered > 0 && dispatcher.isUndelivered(virtual)) return false;
+  if (iommu === null) return blocks.matches(virtual, logical);
+  return logical !== 0 && iommu.logicalOf(blocks.physicalOf(virtual)) === logical;
+}
+
+/** SDV rule NdisMFreeSharedMemory, and our extension of it to the other calls. Always false when it returns. */
+function refuseInShutdown(adapter: AdapterRecord, call: string): boolean {
+  const free = call === "NdisMFreeSharedMemory";
+  adapter.environment.violate(adapter, {
+    rule: free ? "NdisMFreeSharedMemory" : "NothingInShutdown",
+    code: "WRONG_CONTEXT",
+    call,
+    message: `${call} must not be called in MiniportShutdownEx, or after it`,
+    basis: free ? "documented" : "choice",
+  });
+  return false;
+}
+
+/** A free that cannot be right: say what is wrong with it. Nothing has changed. */
+function refuseFree(
+  adapter: AdapterRecord,
+  call: string,
+  length: unknown,
+  cached: unknown,
+  virtual: unknown,
+  physical: unknown,
+): void {
+  const { environment } = adapter;
+  if (!isAddress(virtual) || virtual === 0) {
+    refuseArgument(adapter, call, "VirtualAddress", virtual, "address", "must be the start of a block");
+    return;
+  }
+  if (!isAddress(physical)) {
+    refuseArgument(adapter, call, "PhysicalAddress", physical, "address", "must be an integer from 0 to 2^52 - 1");
+    return;
+  }
+  if (typeof cached !== "boolean") {
+    refuseArgument(adapter, call, "Cached", cached, "", "must be true or false");
+    return;
+  }
+  const known = environment.core.explain(virtual as VirtualAddress);
+  if (known.state !== "live" || known.block?.virtual !== virtual) {
+    refuseAddress(adapter, call, virtual, physical, known);
+    return;
+  }
+  if (environment.dispatcher.isUndelivered(virtual)) {
+    environment.violate(adapter, {
+      rule: "FreeOfLiveBlock",
+      code: "NEVER_ALLOCATED",
+      call,
+      message: `the block at ${hex(virtual)} is part of a request whose completion has not been delivered`,
+      value: virtual,
+      unit: "address",
+      address: virtual,
+    });
+    return;
+  }
+  refuseMismatch(adapter, call, length, cached, virtual, physical, known);
+}
+
+function refuseArgument(
+  adapter: AdapterRecord,
+  call: string,
+  field: string,
+  value: unknown,
+  unit: string,
+  rule: string,
+): void {
+  adapter.environment.violate(adapter, {
+    rule: "ArgumentsAreValid",
+    code: "INVALID_ARGUMENT",
+    call,
+    message: `${field} ${rule}, got ${describe(value)}`,
+    field,
+    value,
+    ...(unit === "" ? {} : { unit }),
+  });
+}
+
+/** The address is not the start of a live block: 0x7C/03. */
+function refuseAddress(
+  adapter: AdapterRecord,
+  call: string,
+  virtual: number,
+  physical: number,
+  known: Explanation,
+): void {
+  const { environment } = adapter;
+  let code: ErrorCode = "FOREIGN_ADDRESS";
+  let message = `${hex(virtual)} is in no memory of this machine`;
+  if (known.state === "live") {
+    code = "INTERIOR_ADDRESS";
+    message = `${hex(virtual)} lies ${virtual - (known.block?.virtual ?? 0)} bytes inside the block at ${hex(known.block?.virtual ?? 0)}: only a whole block can be freed, by the address that was handed out`;
+  } else if (known.state === "freed") {
+    code = "ALREADY_FREED";
+    message = `the block at ${hex(virtual)} has already been freed`;
+  } else if (known.state === "free") {
+    code = "NEVER_ALLOCATED";
+    message = `no block was ever handed out at ${hex(virtual)}`;
+  }
+  if (looksExchanged(adapter, virtual, physical)) {
+    message += "; VirtualAddress and PhysicalAddress look exchanged";
+  }
+  environment.violate(adapter, {
+    rule: "FreeOfLiveBlock",
+    code,
+    call,
+    message,
+    basis: known.state === "live" ? "choice" : "documented",
+    value: virtual,
+    unit: "address",
+    address: virtual,
+    bugCheck: bugChecks.freeInvalid(adapter, virtual),
+  });
+}
+
+function looksExchanged(adapter: AdapterRecord, virtual: number, physical: number): boolean {
+  const known = adapter.environment.core.explain(physical as VirtualAddress);
+  return known.state === "live" && known.block?.virtual === physical && virtual !== physical;
+}
+
+/** The block is live and the free is of something else: every wrong field, in the order of the parameters (misuse B13). */
+function refuseMismatch(
+  adapter: AdapterRecord,
+  call: string,
+  length: unknown,
+  cached: boolean,
+  virtual: number,
+  physical: number,
+  known: Explanation,
+): void {
+  const { environment } = adapter;
+  const { choices, core } = environment;
+  const block = known.block;
+  const tag = block?.tag ?? 0;
+  const owner = environment.adapters[adapterOfTag(tag) - 1];
+  if ((tag & TAG_PROVIDER) !== 0) {
+    environment.violate(adapter, {
+      rule: "FreeByTheCallOfTheAllocation",
+      code: "WRONG_HANDLE",
+      call,
+      message: "the block was allocated with NdisAllocateSharedMemory and goes back through NdisFreeSharedMemory",
+      value: virtual,
+      unit: "address",
+      address: virtual,
+    });
+    return;
+  }
+  const start = core.physicalOf(virtual as VirtualAddress);
+  const expected = environment.iommu === null ? start : environment.iommu.logicalOf(start);
+  const mismatches: Mismatch[] = [];
+  const codes: ErrorCode[] = [];
+  const differs = (code: ErrorCode, field: string, given: unknown, wanted: unknown, unit: string): void => {
+    if (given === wanted) return;
+    codes.push(code);
+    mismatches.push({ field, given, expected: wanted, unit });
+  };
+  if (owner !== adapter) {
+    codes.push("WRONG_OWNER");
+    mismatches.push({
+      field: "MiniportAdapterHandle",
+      given: nameOf(adapter),
+      expected: nameOf(owner),
+      unit: "adapter",
+    });
+  }
+  differs("LENGTH_MISMATCH", "Length", length, block?.lengthBytes, "bytes");
+  differs("CACHED_MISMATCH", "Cached", cached, cachedOfTag(tag), "flag");
+  differs("PHYSICAL_MISMATCH", "PhysicalAddress", physical, expected, "address");
+  const code = codes[0];
+  if (code === undefined) return;
+  const onlyCached = codes.length === 1 && code === "CACHED_MISMATCH";
+  const lenient = choices.freeMismatch === "freeByAddress" || (onlyCached && choices.cachedMismatch === "warn");
+  const hint = codes.includes("PHYSICAL_MISMATCH") ? physicalHint(physical, expected) : "";
+  environment.violate(adapter, {
+    rule: "FreeMatchesAllocation",
+    code,
+    call,
+    message: `the free does not match the allocation in ${mismatches.map((one) => one.field).join(", ")}${hint}`,
+    severity: lenient ? "warning" : "violation",
+    mismatches,
+    value: mismatches[0]?.given,
+    unit: mismatches[0]?.unit ?? "",
+    address: virtual,
+  });
+  if (!lenient || owner === undefined) return;
+  core.free(virtual as VirtualAddress);
+  if (environment.iommu !== null) environment.iommu.unmap(expected);
+  environment.blocks.released(owner, virtual, block?.lengthBytes ?? 0, call);
+  owner.freed++;
+  if (environment.log !== null) environment.note(adapter, `${call} ${hex(virtual)} by address`);
+}
+
+function nameOf(adapter: AdapterRecord | undefined): string {
+  return adapter === undefined ? "nobody" : `${adapter.name} (adapter ${adapter.number})`;
+}
+
+/** The commonest way to get a physical address wrong is to keep half of it. */
+function physicalHint(given: number, expected: number): string {
+  return given !== expected && given === expected % 2 ** 32 ? "; the high half of PhysicalAddress was dropped" : "";
+}

@@ -1,0 +1,83 @@
+/**
+ * An adapter as the machine's user sees it: its state, its counters, its driver's frames.
+ */
+import {
+  type AdapterHandle,
+  type AdapterRecord,
+  type AdapterStateName,
+  type NDIS_STATUS,
+  NDIS_STATUS_FAILURE,
+  stateName,
+} from "../../bindings/index.js";
+import type { DeviceModel, MachinePort } from "./device.js";
+import type { MachineServices } from "./services.js";
+
+/** Options of `Machine.add`. */
+export interface AdapterOptions {
+  /** For logs and messages. Default: the driver's name, with a number where it is not the first adapter. */
+  readonly name?: string;
+  /** The device behind the adapter. Default none: registers read all ones. */
+  readonly device?: DeviceModel;
+  /** What the driver reads as its settings. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Bytes that the adapter's live blocks may hold together. Default: no quota. */
+  readonly quotaBytes?: number;
+  /** Restart after initialize, so that the adapter is Running. Default true. */
+  readonly start?: boolean;
+  /** Each frame that the driver indicates. The bytes are valid during the call. */
+  readonly onFrame?: (bytes: Uint8Array) => void;
+  /** Each frame that the driver gives up, with its reason. */
+  readonly onDrop?: (reason: string) => void;
+  /** How long the upper layer keeps a frame that it was handed, nanoseconds. Default: until the current turn is over. */
+  readonly holdNs?: (lengthBytes: number) => number;
+}
+
+export class Adapter {
+  readonly record: AdapterRecord;
+  readonly services: MachineServices;
+  readonly device: DeviceModel | null;
+  /** What MiniportInitializeEx returned. */
+  status: NDIS_STATUS = NDIS_STATUS_FAILURE;
+  readonly #port: MachinePort;
+
+  constructor(record: AdapterRecord, services: MachineServices, device: DeviceModel | null, port: MachinePort) {
+    this.record = record;
+    this.services = services;
+    this.device = device;
+    this.#port = port;
+  }
+
+  get name(): string {
+    return this.record.name;
+  }
+
+  get state(): AdapterStateName {
+    return stateName(this.record.state);
+  }
+
+  /** MiniportAdapterHandle, for tests that speak for the driver. */
+  get handle(): AdapterHandle {
+    return this.record.handle;
+  }
+
+  get liveBlocks(): number {
+    return this.record.liveBlocks;
+  }
+
+  /** Bytes of live blocks, as asked for. */
+  get liveBytes(): number {
+    return this.record.liveBytes;
+  }
+
+  /** Asynchronous requests without their completion so far. */
+  get pending(): number {
+    return this.record.pending;
+  }
+
+  /** The device is gone; nothing of it or of the driver's timers happens any more. */
+  unplug(): void {
+    this.services.stop();
+    this.#port.detach();
+    this.device?.detach?.();
+  }
+}

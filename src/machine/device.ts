@@ -1,0 +1,214 @@
+/**
+ * Devices: what a model of one sees of the machine, and how it reaches memory.
+ *
+ * A device knows logical addresses only, those that NDIS calls physical. Each access is translated and checked in full
+ * before a byte moves: an address outside every live block is `TRANSLATION_FAULT`, recorded as a violation (0xE6/26).
+ * Mappings cover whole frames, so an overrun inside the last frame happens, and can be found.
+ */
+import {
+  type AdapterRecord,
+  type Arena,
+  bugChecks,
+  hex,
+  type NdisEnvironment,
+  type PhysicalAddress,
+  ShmemError,
+} from "../../bindings/index.js";
+import type { EventQueue, MachineEventEntry, SimulatedClock } from "./clock.js";
+
+/** A model of a device. Registers are 32 bits wide; offsets are bytes. */
+export interface DeviceModel {
+  /** The device is plugged in. Keep the port. */
+  attach(port: DevicePort): void;
+  readRegister(offset: number): number;
+  writeRegister(offset: number, value: number): void;
+  /** The device is pulled out, or its adapter halted: stop everything. */
+  detach?(): void;
+}
+
+/** What a device sees of the machine. */
+export interface DevicePort {
+  /** Simulated time, nanoseconds. */
+  readonly nowNs: number;
+  /** Read memory at a logical address into `into`. `TRANSLATION_FAULT` before any byte moves. */
+  read(logical: number, into: Uint8Array): void;
+  /** Write memory at a logical address. `TRANSLATION_FAULT` before any byte moves. */
+  write(logical: number, bytes: Uint8Array): void;
+  /** 32 bits, little-endian. */
+  readU32(logical: number): number;
+  writeU32(logical: number, value: number): void;
+  /** Raise the interrupt. Coalesced until the service routine has run. */
+  interrupt(): void;
+  /** Do something later; returns how to call it off. */
+  after(delayNs: number, run: () => void): () => void;
+}
+
+/** Host bytes behind the zones, looked up at each access because a host may grow its memory. */
+export class ArenaBytes {
+  readonly #arena: Arena | null;
+  #view: Uint8Array | null = null;
+
+  constructor(arena: Arena | null) {
+    this.#arena = arena;
+  }
+
+  get present(): boolean {
+    return this.#arena !== null;
+  }
+
+  view(): Uint8Array {
+    const arena = this.#arena;
+    if (arena === null) throw new ShmemError("NO_ARENA", "the machine is address-only: there are no bytes", {});
+    if (arena instanceof Uint8Array) return arena;
+    const buffer =
+      arena instanceof ArrayBuffer || (typeof SharedArrayBuffer !== "undefined" && arena instanceof SharedArrayBuffer)
+        ? arena
+        : (arena as { readonly buffer: ArrayBuffer | SharedArrayBuffer }).buffer;
+    if (this.#view === null || this.#view.buffer !== buffer) this.#view = new Uint8Array(buffer);
+    return this.#view;
+  }
+}
+
+/** The port of one adapter's device. */
+export class MachinePort implements DevicePort {
+  readonly #adapter: AdapterRecord;
+  readonly #environment: NdisEnvironment;
+  readonly #arena: ArenaBytes;
+  readonly #clock: SimulatedClock;
+  readonly #events: EventQueue;
+  readonly #interrupt: () => void;
+  readonly #pending: Set<MachineEventEntry> = new Set();
+  readonly #word: Uint8Array = new Uint8Array(4);
+  #attached = true;
+
+  constructor(
+    adapter: AdapterRecord,
+    arena: ArenaBytes,
+    clock: SimulatedClock,
+    events: EventQueue,
+    interrupt: () => void,
+  ) {
+    this.#adapter = adapter;
+    this.#environment = adapter.environment;
+    this.#arena = arena;
+    this.#clock = clock;
+    this.#events = events;
+    this.#interrupt = interrupt;
+  }
+
+  get nowNs(): number {
+    return this.#clock.nowNs;
+  }
+
+  read(logical: number, into: Uint8Array): void {
+    this.#move(logical, into, false);
+  }
+
+  write(logical: number, bytes: Uint8Array): void {
+    this.#move(logical, bytes, true);
+  }
+
+  readU32(logical: number): number {
+    const word = this.#word;
+    this.#move(logical, word, false);
+    return (
+      ((word[0] as number) | ((word[1] as number) << 8) | ((word[2] as number) << 16) | ((word[3] as number) << 24)) >>>
+      0
+    );
+  }
+
+  writeU32(logical: number, value: number): void {
+    const word = this.#word;
+    word[0] = value;
+    word[1] = value >>> 8;
+    word[2] = value >>> 16;
+    word[3] = value >>> 24;
+    this.#move(logical, word, true);
+  }
+
+  interrupt(): void {
+    if (this.#attached) this.#interrupt();
+  }
+
+  after(delayNs: number, run: () => void): () => void {
+    const entry = this.#events.after(delayNs, () => {
+      this.#pending.delete(entry);
+      if (this.#attached) run();
+    });
+    this.#pending.add(entry);
+    return () => {
+      this.#pending.delete(entry);
+      this.#events.cancel(entry);
+    };
+  }
+
+  /** The device is gone: nothing it had planned happens. */
+  detach(): void {
+    this.#attached = false;
+    for (const entry of this.#pending) this.#events.cancel(entry);
+    this.#pending.clear();
+  }
+
+  /** Find every stretch first, so that a fault in the last byte leaves the first untouched (misuse C08). */
+  #move(logical: number, bytes: Uint8Array, write: boolean): void {
+    const { core } = this.#environment;
+    const { length } = bytes;
+    const first = this.#reach(logical, write);
+    if (first.lengthBytes >= length) {
+      this.#copy(core.arenaOffsetOf(first.physical as PhysicalAddress), bytes, 0, length, write);
+      return;
+    }
+    const stretches: { offset: number; lengthBytes: number }[] = [];
+    let done = 0;
+    while (done < length) {
+      const stretch = done === 0 ? first : this.#reach(logical + done, write);
+      const lengthBytes = Math.min(stretch.lengthBytes, length - done);
+      stretches.push({ offset: core.arenaOffsetOf(stretch.physical as PhysicalAddress), lengthBytes });
+      done += lengthBytes;
+    }
+    done = 0;
+    for (const stretch of stretches) {
+      this.#copy(stretch.offset, bytes, done, stretch.lengthBytes, write);
+      done += stretch.lengthBytes;
+    }
+  }
+
+  /** Where the byte at `logical` lies, and for how many bytes that holds; a fault where nothing is mapped. */
+  #reach(logical: number, write: boolean): { readonly physical: number; readonly lengthBytes: number } {
+    const environment = this.#environment;
+    try {
+      const { lengthBytes, virtual } = environment.core.translatePhysical(logical as PhysicalAddress);
+      if (environment.blocks.deviceMayReach(virtual)) return { physical: logical, lengthBytes };
+    } catch (error) {
+      if (!(error instanceof ShmemError)) throw error;
+    }
+    return this.#fault(logical, write);
+  }
+
+  #fault(logical: number, write: boolean): never {
+    const adapter = this.#adapter;
+    const environment = this.#environment;
+    environment.step++;
+    const message = `the device ${write ? "wrote to" : "read from"} ${hex(logical)}, which no live block holds`;
+    const details = { value: logical, unit: "address" } as const;
+    const finding = {
+      rule: "DeviceReachesMappings",
+      code: "TRANSLATION_FAULT",
+      call: write ? "device write" : "device read",
+      message,
+      basis: environment.iommu === null ? "choice" : "documented",
+      bugCheck: bugChecks.deviceFault(adapter, logical, write),
+      ...details,
+    } as const;
+    environment.violate(adapter, finding);
+    // Under `collect` the violation is recorded only, but the access must not happen all the same.
+    throw new ShmemError("TRANSLATION_FAULT", message, details);
+  }
+
+  #copy(offset: number, bytes: Uint8Array, at: number, lengthBytes: number, write: boolean): void {
+    const memory = this.#arena.view();
+    const part = at === 0 && lengthBytes === bytes.length ? bytes : bytes.subarray(at, at + lengthBytes);
+    if (write) memory.set(part, offset);
+    else part.set(memory.subarray(offset, offset + lengthBytes));
+  }
+}

@@ -1,0 +1,13 @@
+/** The simulated machine. */
+export { Adapter, type AdapterOptions } from "./adapter.js";
+export type { DeviceModel, DevicePort } from "./device.js";
+export type { LogMode } from "./log.js";
+export {
+  type LoadedDriver,
+  Machine,
+  type MachineOptions,
+  type MachineReport,
+  type MiniportDriver,
+} from "./machine.js";
+export { Prng } from "./prng.js";
+export { SCHEDULES, type ScheduleName, type ScheduleOptions } from "./schedule.js";

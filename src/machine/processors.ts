@@ -1,0 +1,91 @@
+/**
+ * Simulated processors: one current level each, raised and lowered in brackets (choice C3).
+ *
+ * The machine runs one piece of code at a time, on the processor that `processor` names. Others matter when a completion
+ * races a caller that holds its own processor at DISPATCH_LEVEL: it then runs on another one (choice C19).
+ */
+
+import type { Irql } from "../../bindings/index.js";
+import { irqlName, type KIRQL, PASSIVE_LEVEL, ShmemError } from "../../bindings/index.js";
+
+export class Processors implements Irql {
+  readonly count: number;
+  readonly #levels: KIRQL[];
+  readonly #locks: number[];
+  #current = 0;
+
+  constructor(count: number) {
+    if (!Number.isInteger(count) || count < 1 || count > 64) {
+      throw new ShmemError("INVALID_ARGUMENT", `processors must be 1 to 64, got ${String(count)}`, {
+        field: "processors",
+        value: count,
+      });
+    }
+    this.count = count;
+    this.#levels = new Array<KIRQL>(count).fill(PASSIVE_LEVEL);
+    this.#locks = new Array<number>(count).fill(0);
+  }
+
+  get processor(): number {
+    return this.#current;
+  }
+
+  get current(): KIRQL {
+    return this.#levels[this.#current] as KIRQL;
+  }
+
+  get locksHeld(): number {
+    return this.#locks[this.#current] as number;
+  }
+
+  enter(level: KIRQL): KIRQL {
+    const previous = this.#levels[this.#current] as KIRQL;
+    this.#levels[this.#current] = level;
+    return previous;
+  }
+
+  leave(level: KIRQL): void {
+    this.#levels[this.#current] = level;
+  }
+
+  /** KeRaiseIrql: never downwards. Returns the level before. */
+  raise(level: KIRQL): KIRQL {
+    const { current } = this;
+    if (level < current) throw this.#refuse(`raiseIrql from ${irqlName(current)} to ${irqlName(level)} lowers`, level);
+    return this.enter(level);
+  }
+
+  /** KeLowerIrql: never upwards. */
+  lower(level: KIRQL): void {
+    const { current } = this;
+    if (level > current) throw this.#refuse(`lowerIrql from ${irqlName(current)} to ${irqlName(level)} raises`, level);
+    this.leave(level);
+  }
+
+  lockTaken(): void {
+    this.#locks[this.#current] = this.locksHeld + 1;
+  }
+
+  lockGiven(): void {
+    this.#locks[this.#current] = this.locksHeld - 1;
+  }
+
+  /** Go on as another processor; returns the one to come back to. */
+  switchTo(processor: number): number {
+    const previous = this.#current;
+    this.#current = processor;
+    return previous;
+  }
+
+  /** A processor other than the current one that is at PASSIVE_LEVEL, -1 where there is none. */
+  idleOther(): number {
+    for (let other = 0; other < this.count; other++) {
+      if (other !== this.#current && this.#levels[other] === PASSIVE_LEVEL) return other;
+    }
+    return -1;
+  }
+
+  #refuse(message: string, level: KIRQL): ShmemError {
+    return new ShmemError("WRONG_IRQL", message, { value: level, unit: "IRQL" });
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Schedules: when asynchronous requests are served, and in which order (choices C19, C20).
+ *
+ *   fifo     first come, first served, after a latency
+ *   lifo     the newest first
+ *   random   any order, from the seed
+ *   starved  one request of each queue is passed over until nothing else is left
+ *   batched  nothing is served until `batchedAt` wait, or `maxNs` has passed
+ *   racing   like fifo, but about every second request is served and called back before its call returns, as another
+ *            processor would; not while the caller holds a lock
+ *   manual   nothing happens by itself: `machine.serve`, `machine.deliver`
+ *
+ * The latency of a turn is drawn from `minNs` to `maxNs`: a work item's way through the system.
+ */
+
+import type { Dispatcher } from "../../bindings/index.js";
+import {
+  PASSIVE_LEVEL,
+  type PendingRequest,
+  type RequestQueue,
+  type Scheduler,
+  ShmemError,
+} from "../../bindings/index.js";
+import type { EventQueue } from "./clock.js";
+import type { Prng } from "./prng.js";
+import type { Processors } from "./processors.js";
+
+export const SCHEDULES = ["fifo", "lifo", "random", "starved", "batched", "racing", "manual"] as const;
+export type ScheduleName = (typeof SCHEDULES)[number];
+
+export interface ScheduleOptions {
+  readonly order: ScheduleName;
+  /** Latency of a turn, nanoseconds: integers, 0 up. Defaults 20,000 and 200,000. */
+  readonly minNs?: number;
+  readonly maxNs?: number;
+  /** `batched`: how many wait before a turn. Default 16. */
+  readonly batchedAt?: number;
+}
+
+export class MachineScheduler implements Scheduler {
+  readonly order: ScheduleName;
+  readonly #minNs: number;
+  readonly #maxNs: number;
+  readonly #batchedAt: number;
+  readonly #events: EventQueue;
+  readonly #prng: Prng;
+  readonly #processors: Processors;
+  #dispatcher: Dispatcher | null = null;
+  #turnIsDue = false;
+  readonly #turn: () => void;
+  /** Set by the machine: runs a callback as a deferred call or a work item. */
+  onLater: (level: "dispatch" | "passive", turn: () => void) => void = () => {};
+
+  constructor(options: ScheduleOptions, events: EventQueue, prng: Prng, processors: Processors) {
+    if (!SCHEDULES.includes(options.order)) {
+      throw new ShmemError("INVALID_ARGUMENT", `schedule must be one of ${SCHEDULES.join(", ")}`, {
+        field: "schedule",
+        value: options.order,
+      });
+    }
+    const { minNs = 20_000, maxNs = 200_000, batchedAt = 16 } = options;
+    if (!isCount(minNs) || !isCount(maxNs) || maxNs < minNs || maxNs - minNs >= 2 ** 32) {
+      throw new ShmemError("INVALID_ARGUMENT", "schedule.minNs and maxNs must be integers, 0 <= minNs <= maxNs", {
+        field: "schedule.maxNs",
+        value: maxNs,
+        unit: "ns",
+      });
+    }
+    this.order = options.order;
+    this.#minNs = minNs;
+    this.#maxNs = maxNs;
+    this.#batchedAt = batchedAt;
+    this.#events = events;
+    this.#prng = prng;
+    this.#processors = processors;
+    this.#turn = () => this.#takeTurn();
+  }
+
+  /** The dispatcher whose turns these are. */
+  bind(dispatcher: Dispatcher): void {
+    this.#dispatcher = dispatcher;
+  }
+
+  accepted(_request: PendingRequest): void {
+    if (this.order === "manual") return;
+    if (this.order === "racing" && this.#race()) return;
+    if (this.order === "batched") {
+      const waiting = this.#dispatcher?.pending.length ?? 0;
+      if (waiting >= this.#batchedAt) this.#schedule(0);
+      else this.#schedule(this.#maxNs);
+      return;
+    }
+    this.#schedule(this.#latency());
+  }
+
+  select(queue: RequestQueue, limit: number, chosen: PendingRequest[]): number {
+    // Starved: the oldest is left out as long as there is anybody else.
+    const left = this.order === "starved" && queue.length > 1 ? 1 : 0;
+    const count = Math.min(limit, queue.length - left);
+    for (let i = 0; i < count; i++) {
+      const request = this.#pick(queue);
+      queue.remove(request);
+      chosen.push(request);
+    }
+    return count;
+  }
+
+  later(level: "dispatch" | "passive", turn: () => void): void {
+    this.onLater(level, turn);
+  }
+
+  #pick(queue: RequestQueue): PendingRequest {
+    const first = queue.first as PendingRequest;
+    switch (this.order) {
+      case "lifo":
+        return queue.last as PendingRequest;
+      case "random": {
+        let skip = this.#prng.below(queue.length);
+        let request = first;
+        while (skip-- > 0) request = request.next as PendingRequest;
+        return request;
+      }
+      case "starved":
+        return first.next ?? first;
+      default:
+        return first;
+    }
+  }
+
+  #latency(): number {
+    return this.#minNs === this.#maxNs ? this.#minNs : this.#prng.between(this.#minNs, this.#maxNs);
+  }
+
+  #schedule(delayNs: number): void {
+    if (this.#turnIsDue) return;
+    this.#turnIsDue = true;
+    this.#events.after(delayNs, this.#turn);
+  }
+
+  #takeTurn(): void {
+    this.#turnIsDue = false;
+    const dispatcher = this.#dispatcher as Dispatcher;
+    dispatcher.turn();
+    if (dispatcher.pending.length > 0) this.#schedule(this.#latency());
+  }
+
+  /** Serve and call back now, on another processor, while the caller is inside its call. */
+  #race(): boolean {
+    const processors = this.#processors;
+    const dispatcher = this.#dispatcher as Dispatcher;
+    if (processors.locksHeld > 0 || dispatcher.busy || !this.#prng.chance(0.5)) return false;
+    const here = processors.current === PASSIVE_LEVEL ? processors.processor : processors.idleOther();
+    if (here < 0) return false;
+    const back = processors.switchTo(here);
+    try {
+      dispatcher.turn();
+      while (dispatcher.deliver());
+    } finally {
+      processors.switchTo(back);
+    }
+    if (dispatcher.pending.length > 0) this.#schedule(this.#latency());
+    return true;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0;
+}

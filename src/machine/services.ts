@@ -1,0 +1,335 @@
+/**
+ * The services of one adapter: registers, interrupt, timers, work items, locks, events, bytes, frames.
+ *
+ * The other half of `AdapterServices` in the bindings. Every callback is bracketed with its level and contained if it
+ * throws, like a completion (choice C24).
+ */
+import {
+  type AdapterRecord,
+  type AdapterServices,
+  DISPATCH_LEVEL,
+  deviceLevel,
+  type IndicatedFrame,
+  type InterruptHandlers,
+  type KIRQL,
+  type MachineEvent,
+  type MachineTimer,
+  PASSIVE_LEVEL,
+  ShmemError,
+  type SpinLock,
+  type VirtualAddress,
+} from "../../bindings/index.js";
+import type { EventQueue, MachineEventEntry, SimulatedClock } from "./clock.js";
+import type { DeviceModel } from "./device.js";
+import type { Processors } from "./processors.js";
+import { type MachineThreads, WaitableEvent } from "./threads.js";
+
+/** What the services share with their machine. */
+export interface ServiceParts {
+  readonly clock: SimulatedClock;
+  readonly events: EventQueue;
+  readonly processors: Processors;
+  readonly threads: MachineThreads;
+  readonly device: DeviceModel | null;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly onFrame: ((bytes: Uint8Array) => void) | null;
+  readonly onDrop: ((reason: string) => void) | null;
+  /** How long the upper layer keeps a frame that it was handed, nanoseconds. Absent: until the current turn is over. */
+  readonly holdNs?: ((lengthBytes: number) => number) | null;
+}
+
+const DEVICE_LEVEL: KIRQL = deviceLevel(5);
+
+export class MachineServices implements AdapterServices {
+  readonly #adapter: AdapterRecord;
+  readonly #parts: ServiceParts;
+  #interrupt: InterruptHandlers | null = null;
+  #interruptIsDue: MachineEventEntry | null = null;
+  #dpcIsDue: MachineEventEntry | null = null;
+  readonly #timers: Set<MachineEventEntry> = new Set();
+  /** Frames and bytes that the driver indicated; frames it dropped, by reason. */
+  framesIndicated = 0;
+  bytesIndicated = 0;
+  readonly dropped: Map<string, number> = new Map();
+  readonly errorLog: { readonly timeNs: number; readonly code: number; readonly values: readonly number[] }[] = [];
+
+  constructor(adapter: AdapterRecord, parts: ServiceParts) {
+    this.#adapter = adapter;
+    this.#parts = parts;
+  }
+
+  get name(): string {
+    return this.#adapter.name;
+  }
+
+  get nowNs(): number {
+    return this.#parts.clock.nowNs;
+  }
+
+  get irql(): KIRQL {
+    return this.#parts.processors.current;
+  }
+
+  get settings(): Readonly<Record<string, unknown>> {
+    return this.#parts.settings;
+  }
+
+  get interruptConnected(): boolean {
+    return this.#interrupt !== null;
+  }
+
+  readRegister(offset: number): number {
+    const { device } = this.#parts;
+    if (device === null || this.#adapter.surpriseRemoved) return 0xffffffff;
+    return device.readRegister(offset) >>> 0;
+  }
+
+  writeRegister(offset: number, value: number): void {
+    const { device } = this.#parts;
+    if (device === null || this.#adapter.surpriseRemoved) return;
+    device.writeRegister(offset, value >>> 0);
+  }
+
+  registerInterrupt(handlers: InterruptHandlers): void {
+    this.#atPassive("registerInterrupt");
+    this.#interrupt = handlers;
+  }
+
+  deregisterInterrupt(): void {
+    this.#atPassive("deregisterInterrupt");
+    this.#interrupt = null;
+    const { events } = this.#parts;
+    if (this.#interruptIsDue !== null) events.cancel(this.#interruptIsDue);
+    if (this.#dpcIsDue !== null) events.cancel(this.#dpcIsDue);
+    this.#interruptIsDue = null;
+    this.#dpcIsDue = null;
+  }
+
+  /** The device raised its interrupt: the service routine runs as soon as the processor is free. */
+  raiseInterrupt(): void {
+    if (this.#interrupt === null || this.#interruptIsDue !== null) return;
+    this.#interruptIsDue = this.#parts.events.after(0, () => this.#serviceInterrupt());
+  }
+
+  createTimer(callback: () => void): MachineTimer {
+    const { events } = this.#parts;
+    let entry: MachineEventEntry | null = null;
+    const set = (delayNs: number, periodNs?: number): void => {
+      checkDelay("delayNs", delayNs, 0);
+      if (periodNs !== undefined) checkDelay("periodNs", periodNs, 1);
+      cancel();
+      entry = events.after(delayNs, () => {
+        if (entry !== null) this.#timers.delete(entry);
+        entry = null;
+        if (periodNs !== undefined) set(periodNs, periodNs);
+        this.callback("timer", DISPATCH_LEVEL, callback);
+      });
+      this.#timers.add(entry);
+    };
+    const cancel = (): boolean => {
+      if (entry === null) return false;
+      events.cancel(entry);
+      this.#timers.delete(entry);
+      entry = null;
+      return true;
+    };
+    return { set, cancel };
+  }
+
+  queueWorkItem(callback: () => void | Promise<void>): void {
+    this.#parts.events.after(0, () => this.callback("work item", PASSIVE_LEVEL, callback));
+  }
+
+  createSpinLock(): SpinLock {
+    const { processors } = this.#parts;
+    let held = false;
+    let before: KIRQL = PASSIVE_LEVEL;
+    const refuse = (what: string): never => {
+      throw new ShmemError("WRONG_CONTEXT", what, { value: this.name });
+    };
+    return {
+      get held(): boolean {
+        return held;
+      },
+      acquire(): void {
+        if (held) refuse("the spin lock is held: acquiring it again would wait for ever");
+        before = processors.raise(processors.current > DISPATCH_LEVEL ? processors.current : DISPATCH_LEVEL);
+        processors.lockTaken();
+        held = true;
+      },
+      release(): void {
+        if (!held) refuse("the spin lock is not held");
+        held = false;
+        processors.lockGiven();
+        processors.lower(before);
+      },
+    };
+  }
+
+  createEvent(): MachineEvent {
+    return new WaitableEvent(this.#parts.threads);
+  }
+
+  wait(event: MachineEvent, timeoutNs?: number): Promise<"signalled" | "timeout"> {
+    if (!(event instanceof WaitableEvent)) {
+      throw new ShmemError("INVALID_ARGUMENT", "wait takes an event made by createEvent", {
+        field: "event",
+        value: event,
+      });
+    }
+    return this.#parts.threads.wait(this.#adapter, event, timeoutNs);
+  }
+
+  async sleep(delayNs: number): Promise<void> {
+    checkDelay("delayNs", delayNs, 0);
+    await this.#parts.threads.wait(this.#adapter, null, delayNs);
+  }
+
+  raiseIrql(level: KIRQL): KIRQL {
+    return this.#parts.processors.raise(level);
+  }
+
+  lowerIrql(level: KIRQL): void {
+    this.#parts.processors.lower(level);
+  }
+
+  bytes(address: VirtualAddress, lengthBytes: number): Uint8Array {
+    const { environment } = this.#adapter;
+    const bytes = environment.core.bytes(address, lengthBytes);
+    const special = environment.blocks.specialStateOf(address);
+    if (special !== null) {
+      throw new ShmemError("TRANSLATION_FAULT", special, { value: address, unit: "address" });
+    }
+    return bytes;
+  }
+
+  readU32(address: VirtualAddress): number {
+    const bytes = this.bytes(address, 4);
+    return (
+      ((bytes[0] as number) |
+        ((bytes[1] as number) << 8) |
+        ((bytes[2] as number) << 16) |
+        ((bytes[3] as number) << 24)) >>>
+      0
+    );
+  }
+
+  writeU32(address: VirtualAddress, value: number): void {
+    const bytes = this.bytes(address, 4);
+    bytes[0] = value;
+    bytes[1] = value >>> 8;
+    bytes[2] = value >>> 16;
+    bytes[3] = value >>> 24;
+  }
+
+  indicate(frame: IndicatedFrame): void {
+    const { environment } = this.#adapter;
+    environment.step++;
+    this.framesIndicated++;
+    this.bytesIndicated += frame.bytes.length;
+    if (environment.log !== null) environment.note(this.#adapter, `indicate ${frame.bytes.length}`);
+    this.#parts.onFrame?.(frame.bytes);
+    const { returned } = frame;
+    if (returned === undefined) return;
+    const { events, holdNs } = this.#parts;
+    const entry = events.after(holdNs?.(frame.bytes.length) ?? 0, () => {
+      this.#timers.delete(entry);
+      this.callback("frame returned", DISPATCH_LEVEL, returned);
+    });
+    this.#timers.add(entry);
+  }
+
+  drop(reason: string): void {
+    const { environment } = this.#adapter;
+    environment.step++;
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
+    if (environment.log !== null) environment.note(this.#adapter, `drop ${reason}`);
+    this.#parts.onDrop?.(reason);
+  }
+
+  logError(code: number, ...values: number[]): void {
+    const adapter = this.#adapter;
+    adapter.owesErrorLog = false;
+    this.errorLog.push({ timeNs: this.nowNs, code, values });
+    if (adapter.environment.log !== null) adapter.environment.note(adapter, `error log ${code} ${values.join(" ")}`);
+  }
+
+  /** Nothing of the driver runs any more: timers, interrupt. */
+  stop(): void {
+    const { events } = this.#parts;
+    for (const entry of this.#timers) events.cancel(entry);
+    this.#timers.clear();
+    this.#interrupt = null;
+    if (this.#interruptIsDue !== null) events.cancel(this.#interruptIsDue);
+    if (this.#dpcIsDue !== null) events.cancel(this.#dpcIsDue);
+  }
+
+  /** Call into the driver at a level; contain what it throws; follow it if it is asynchronous. */
+  callback(call: string, level: KIRQL, run: () => unknown): void {
+    const adapter = this.#adapter;
+    const { environment } = adapter;
+    const { processors, threads } = this.#parts;
+    environment.step++;
+    if (environment.log !== null) environment.note(adapter, call);
+    const insideBefore = environment.inside;
+    const adapterBefore = environment.insideAdapter;
+    const machineBefore = environment.enter();
+    const levelBefore = processors.enter(level);
+    environment.inside = call;
+    environment.insideAdapter = adapter;
+    let levelAfter: KIRQL = level;
+    let result: unknown;
+    try {
+      result = run();
+    } catch (error) {
+      environment.contain(adapter, call, error);
+    } finally {
+      levelAfter = processors.current;
+      processors.leave(levelBefore);
+      environment.inside = insideBefore;
+      environment.insideAdapter = adapterBefore;
+      environment.leave(machineBefore);
+    }
+    if (levelAfter !== level) environment.levelNotRestored(adapter, call, level, levelAfter);
+    if (typeof result === "object" && result !== null && "then" in result) {
+      threads.adopt(adapter, call, result as PromiseLike<unknown>, (error, failed) => {
+        if (failed) environment.contain(adapter, call, error);
+      });
+    }
+  }
+
+  #serviceInterrupt(): void {
+    this.#interruptIsDue = null;
+    const handlers = this.#interrupt;
+    if (handlers === null) return;
+    let ours = handlers.isr === undefined;
+    const { isr } = handlers;
+    if (isr !== undefined) {
+      this.callback("interrupt", DEVICE_LEVEL, () => {
+        ours = isr();
+      });
+    }
+    if (!ours || this.#dpcIsDue !== null) return;
+    this.#dpcIsDue = this.#parts.events.after(0, () => {
+      this.#dpcIsDue = null;
+      if (this.#interrupt !== null) this.callback("dpc", DISPATCH_LEVEL, this.#interrupt.dpc);
+    });
+  }
+
+  #atPassive(what: string): void {
+    const { current } = this.#parts.processors;
+    if (current > PASSIVE_LEVEL) {
+      throw new ShmemError("WRONG_IRQL", `${what} is for PASSIVE_LEVEL`, { value: current, unit: "IRQL" });
+    }
+  }
+}
+
+function checkDelay(field: string, value: number, least: number): void {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
+    throw new ShmemError("INVALID_ARGUMENT", `${field} must be an integer from ${least}, got ${String(value)}`, {
+      field,
+      value,
+      unit: "ns",
+    });
+  }
+}

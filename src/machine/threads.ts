@@ -1,0 +1,272 @@
+/**
+ * Threads: driver code that waits. Each is one call of an asynchronous handler.
+ *
+ * A thread runs at PASSIVE_LEVEL until it waits for an event of the machine; the run loop resumes waiting threads one at a
+ * time and lets each come to its next wait, or its end, before anything else happens. That keeps one seed one history:
+ * the host's promise queue never decides an order. A thread that waits for a promise of the host is refused, because
+ * nothing in the machine could ever resume it.
+ */
+import {
+  type AdapterRecord,
+  bugChecks,
+  irqlName,
+  type NdisEnvironment,
+  PASSIVE_LEVEL,
+  ShmemError,
+  type Threads,
+} from "../../bindings/index.js";
+import type { EventQueue, MachineEventEntry } from "./clock.js";
+import type { Processors } from "./processors.js";
+
+/** Microtask turns that a resumed thread may take to reach its next wait. */
+const PATIENCE = 10_000;
+
+/** One wait of one thread. */
+interface Waiter {
+  thread: Thread | null;
+  resolve: (outcome: "signalled" | "timeout") => void;
+  outcome: "signalled" | "timeout" | null;
+  timer: MachineEventEntry | null;
+  event: WaitableEvent | null;
+}
+
+/** An event that threads wait for (see `MachineEvent`). */
+export class WaitableEvent {
+  readonly #threads: MachineThreads;
+  readonly waiters: Set<Waiter> = new Set();
+  #signalled = false;
+
+  constructor(threads: MachineThreads) {
+    this.#threads = threads;
+  }
+
+  get signalled(): boolean {
+    return this.#signalled;
+  }
+
+  set(): void {
+    this.#signalled = true;
+    for (const waiter of this.waiters) this.#threads.wake(waiter, "signalled");
+    this.waiters.clear();
+  }
+
+  reset(): void {
+    this.#signalled = false;
+  }
+}
+
+/** A running or waiting call. */
+export class Thread {
+  readonly adapter: AdapterRecord | null;
+  readonly call: string;
+  readonly settled: (error: unknown, failed: boolean) => void;
+  /** Waits that have not been answered. */
+  waits = 0;
+  done = false;
+  error: unknown = undefined;
+  failed = false;
+
+  constructor(adapter: AdapterRecord | null, call: string, settled: (error: unknown, failed: boolean) => void) {
+    this.adapter = adapter;
+    this.call = call;
+    this.settled = settled;
+  }
+}
+
+export class MachineThreads implements Threads {
+  readonly #events: EventQueue;
+  readonly #processors: Processors;
+  readonly #live: Set<Thread> = new Set();
+  readonly #ready: Waiter[] = [];
+  /** Waits begun while no thread was known: they belong to the callback that `adopt` is about to report. */
+  #nascent: Waiter[] = [];
+  #current: Thread | null = null;
+  #environment: NdisEnvironment | null = null;
+
+  constructor(events: EventQueue, processors: Processors) {
+    this.#events = events;
+    this.#processors = processors;
+  }
+
+  bind(environment: NdisEnvironment): void {
+    this.#environment = environment;
+  }
+
+  /** Threads that have not ended. */
+  get alive(): number {
+    return this.#live.size;
+  }
+
+  /** A thread can go on without an event of the machine. */
+  get runnable(): boolean {
+    if (this.#ready.length > 0) return true;
+    for (const thread of this.#live) if (thread.waits === 0) return true;
+    return false;
+  }
+
+  adopt(
+    adapter: AdapterRecord | null,
+    call: string,
+    promise: PromiseLike<unknown>,
+    settled: (error: unknown, failed: boolean) => void,
+  ): void {
+    const thread = new Thread(adapter, call, settled);
+    for (const waiter of this.#nascent) {
+      waiter.thread = thread;
+      if (waiter.outcome === null) thread.waits++;
+    }
+    this.#nascent = [];
+    this.#live.add(thread);
+    promise.then(
+      () => this.#end(thread),
+      (error: unknown) => {
+        thread.error = error;
+        thread.failed = true;
+        this.#end(thread);
+      },
+    );
+  }
+
+  /** A wait of the code that runs now. Throws at raised level (choice C3). */
+  wait(
+    adapter: AdapterRecord,
+    event: WaitableEvent | null,
+    timeoutNs: number | undefined,
+  ): Promise<"signalled" | "timeout"> {
+    const { current } = this.#processors;
+    if (current > 1) this.#refuseWait(adapter, current);
+    if (timeoutNs !== undefined && (!Number.isInteger(timeoutNs) || timeoutNs < 0)) {
+      throw new ShmemError("INVALID_ARGUMENT", `timeoutNs must be an integer from 0, got ${String(timeoutNs)}`, {
+        field: "timeoutNs",
+        value: timeoutNs,
+        unit: "ns",
+      });
+    }
+    return new Promise((resolve) => {
+      const waiter: Waiter = { thread: this.#current, resolve, outcome: null, timer: null, event };
+      if (this.#current === null) this.#nascent.push(waiter);
+      else this.#current.waits++;
+      if (event?.signalled === true) {
+        this.wake(waiter, "signalled");
+        return;
+      }
+      event?.waiters.add(waiter);
+      if (timeoutNs !== undefined) {
+        waiter.timer = this.#events.after(timeoutNs, () => {
+          waiter.timer = null;
+          event?.waiters.delete(waiter);
+          this.wake(waiter, "timeout");
+        });
+      }
+    });
+  }
+
+  /** A wait is over; its thread goes on when its turn comes. */
+  wake(waiter: Waiter, outcome: "signalled" | "timeout"): void {
+    if (waiter.outcome !== null) return;
+    waiter.outcome = outcome;
+    if (waiter.timer !== null) {
+      this.#events.cancel(waiter.timer);
+      waiter.timer = null;
+    }
+    this.#ready.push(waiter);
+  }
+
+  /** Let one thread go on to its next wait or its end. */
+  async resume(): Promise<void> {
+    const waiter = this.#ready.shift();
+    if (waiter !== undefined) {
+      const { thread } = waiter;
+      if (thread !== null) {
+        thread.waits--;
+        this.#enter(thread);
+      }
+      waiter.resolve(waiter.outcome ?? "timeout");
+    } else {
+      for (const thread of this.#live) {
+        if (thread.waits === 0) {
+          this.#enter(thread);
+          break;
+        }
+      }
+    }
+    await this.#settle();
+  }
+
+  #enter(thread: Thread): void {
+    this.#current = thread;
+    const environment = this.#environment as NdisEnvironment;
+    environment.inside = thread.call;
+    environment.insideAdapter = thread.adapter;
+  }
+
+  async #settle(): Promise<void> {
+    const thread = this.#current;
+    const environment = this.#environment as NdisEnvironment;
+    for (let turn = 0; turn < PATIENCE; turn++) {
+      await null;
+      this.#checkLevel(thread);
+      if (thread === null || thread.done || thread.waits > 0) break;
+      if (turn === PATIENCE - 1) this.#abandon(thread);
+    }
+    this.#current = null;
+    environment.inside = "";
+    environment.insideAdapter = null;
+    if (thread?.done === true) {
+      this.#live.delete(thread);
+      thread.settled(thread.error, thread.failed);
+    }
+  }
+
+  /** Whoever suspends itself must be at PASSIVE_LEVEL (choice C3). */
+  #checkLevel(thread: Thread | null): void {
+    const { current } = this.#processors;
+    if (current === PASSIVE_LEVEL) return;
+    this.#processors.leave(PASSIVE_LEVEL);
+    const environment = this.#environment as NdisEnvironment;
+    const call = thread?.call ?? "await";
+    if (thread?.done === true) {
+      environment.levelNotRestored(thread.adapter, call, PASSIVE_LEVEL, current);
+    } else {
+      environment.violate(thread?.adapter ?? null, {
+        rule: "NoWaitAtDispatch",
+        code: "WRONG_IRQL",
+        call,
+        message: `${call} suspended itself at ${irqlName(current)}`,
+        value: current,
+        unit: "IRQL",
+        bugCheck: bugChecks.waitAtHighIrql(current),
+      });
+    }
+  }
+
+  #refuseWait(adapter: AdapterRecord, level: number): void {
+    const environment = this.#environment as NdisEnvironment;
+    const finding = {
+      rule: "NoWaitAtDispatch",
+      code: "WRONG_IRQL",
+      call: "wait",
+      message: `waiting is for PASSIVE_LEVEL, not for ${irqlName(level)}`,
+      value: level,
+      unit: "IRQL",
+      bugCheck: bugChecks.waitAtHighIrql(level),
+    } as const;
+    environment.violate(adapter, finding);
+    throw new ShmemError("WRONG_IRQL", finding.message, { value: level, unit: "IRQL" });
+  }
+
+  #end(thread: Thread): void {
+    thread.done = true;
+    // A thread that ends while it is not the one being resumed (its last waits were answered together) ends here.
+    if (this.#current !== thread && this.#live.has(thread)) {
+      thread.waits = 0;
+    }
+  }
+
+  #abandon(thread: Thread): void {
+    this.#live.delete(thread);
+    const message = `${thread.call} waits for something that is no event of the machine; use wait or sleep`;
+    this.#current = null;
+    thread.settled(new ShmemError("WRONG_CONTEXT", message, { value: thread.call }), true);
+  }
+}
