@@ -150,8 +150,8 @@ export function gather(lengthBytes: u32, count: u32, least: u32, highest: f64, n
 /**
  * Gather pieces of any zones that may serve, longest first, under one virtual range. Its first address, or 0.
  *
- * Every piece starts at a multiple of 2^least frames, and is a power of two of frames but for the last, which is what
- * remains. With `least` 0 this succeeds whenever enough frames are free, for single frames can always be had.
+ * Every piece starts at a multiple of 2^least frames, and is a power of two of frames of at least that order but for the
+ * last, which is what remains. With `least` 0 this succeeds whenever enough frames are free, for single frames can always be had.
  */
 function gatherPieces(lengthBytes: u32, count: u32, least: u32, highest: f64, node: u32, preferred: u32, tag: u32): f64 {
   if (count > load<u32>(H_FREE_FRAMES)) return 0;
@@ -160,10 +160,10 @@ function gatherPieces(lengthBytes: u32, count: u32, least: u32, highest: f64, no
   if (group == 0) return 0;
   let left = count;
   let at = group;
-  let order = floorOrder(count);
+  let order = max(floorOrder(count), least);
   while (left != 0) {
     const size: u32 = min(left, (<u32>1) << order);
-    const frame = reserve(1) ? takeConstrained(size, max(order, least), highest, node, preferred) : 0;
+    const frame = reserve(1) ? takeConstrained(size, order, highest, node, preferred) : 0;
     if (frame != 0) {
       const zone = zoneOf(frame);
       const length = <f64>(<u64>size << shift);

@@ -4,20 +4,22 @@
  * Growing a WebAssembly memory detaches its buffer and leaves old views reading undefined and writing nowhere, without a
  * word. Only the mapping tables make the core grow; whoever calls something that may grow them calls `refresh` after it.
  */
+import type { CoreMemory } from "./wasm.js";
+
 export class CoreViews {
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: CoreMemory;
   u8!: Uint8Array<ArrayBuffer>;
   u32!: Uint32Array<ArrayBuffer>;
   f64!: Float64Array<ArrayBuffer>;
 
-  constructor(memory: WebAssembly.Memory) {
+  constructor(memory: CoreMemory) {
     this.#memory = memory;
     this.refresh();
   }
 
   /** Make the views anew if the buffer is another one: compared by identity, because growth by zero detaches too. */
   refresh(): void {
-    const buffer = this.#memory.buffer as ArrayBuffer;
+    const { buffer } = this.#memory;
     if (this.u8?.buffer === buffer) return;
     this.u8 = new Uint8Array(buffer);
     this.u32 = new Uint32Array(buffer);

@@ -12,7 +12,7 @@ import { releaseBytes } from "../generated/wasm.js";
 
 /** Frame numbers, lengths and codes are u32, addresses f64; see assembly/index.ts and the files it names. */
 export type CoreExports = {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: CoreMemory;
   openCore(frameShift: number, zoneCount: number, flags: number, scatterBase: number): number;
   openZone(base: number, size: number, node: number, window: number): number;
   openMemory(): number;
@@ -52,29 +52,40 @@ export type CoreExports = {
   verify(): number;
 };
 
-/** A compiled build of the core. */
-export type CoreModule = WebAssembly.Module;
+/** The core's linear memory. Spelt out, because declarations must not need the `dom` library for WebAssembly's names. */
+export interface CoreMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+declare const moduleBrand: unique symbol;
+
+/** A compiled build of the core: a `WebAssembly.Module`. */
+export interface CoreModule {
+  readonly [moduleBrand]: true;
+}
 
 let release: CoreModule | undefined;
 
 /** The release build, compiled at the first call. */
 export function releaseModule(): CoreModule {
-  release ??= new WebAssembly.Module(releaseBytes());
+  release ??= compileModule(releaseBytes());
   return release;
 }
 
 /** The release build, compiled off the main thread where the host can. */
 export async function releaseModuleAsync(): Promise<CoreModule> {
-  release ??= await WebAssembly.compile(releaseBytes());
+  release ??= (await WebAssembly.compile(releaseBytes())) as unknown as CoreModule;
   return release;
 }
 
 /** Compile another build of the core, for example the one with asserts. */
 export function compileModule(bytes: Uint8Array<ArrayBuffer>): CoreModule {
-  return new WebAssembly.Module(bytes);
+  return new WebAssembly.Module(bytes) as unknown as CoreModule;
 }
 
 /** A fresh instance with its own memory. The debug build's `abort` throws. */
 export function instantiate(module: CoreModule): CoreExports {
-  return instantiateSync<CoreExports>(module).instance.exports as CoreExports;
+  const compiled = module as unknown as WebAssembly.Module;
+  return instantiateSync<CoreExports>(compiled).instance.exports as CoreExports;
 }

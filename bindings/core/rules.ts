@@ -1,0 +1,51 @@
+/**
+ * The names of what `verify` can find. The head of assembly/verify.ts says what each rule demands; a rule keeps its name
+ * when the structures behind it change.
+ */
+
+import { hex } from "../addresses.js";
+import * as L from "../generated/layout.js";
+import type { BrokenRule } from "./api.js";
+import type { CoreState } from "./state.js";
+
+const RULES: Record<number, readonly [name: string, sentence: string]> = {
+  [L.RULE_GEOMETRY]: ["geometry", "what opening wrote once is no longer as it was written"],
+  [L.RULE_PARTITION]: ["partition", "a frame is both free and live, or neither, or lies outside its zone"],
+  [L.RULE_COUNTS]: ["counts", "free + live + withheld is not the total, or blocks are miscounted"],
+  [L.RULE_WORDS]: ["words", "a page whose frames are all free is not kept as a run"],
+  [L.RULE_CLASSES]: ["classes", "a page is not in the tree of its longest free run, or is in another"],
+  [L.RULE_RUNS]: ["runs", "a run of free pages leaves its zone or meets another"],
+  [L.RULE_BUDDIES]: ["buddies", "two free buddies are not merged"],
+  [L.RULE_TREES]: ["trees", "a tree's upper level does not match the level below, or it has members outside the zone"],
+  [L.RULE_BLOCKS]: ["blocks", "a live block leaves its zone, is misaligned, or overlaps another"],
+  [L.RULE_LENGTHS]: ["lengths", "the length of a block stands in the array of another size"],
+  [L.RULE_TAGS]: ["tags", "a frame where no block starts has a tag"],
+  [L.RULE_MAPPINGS]: ["mappings", "mappings overlap, meet a window, or do not add up to their range"],
+  [L.RULE_INDEX]: ["index", "the mappings by physical address are not those by virtual address"],
+  [L.RULE_PIECES]: ["pieces", "a piece of a scattered block and its mark in the zone do not match"],
+};
+
+/** What `verify` says when the walk itself left the memory. */
+export const UNREADABLE: BrokenRule = {
+  rule: "unreadable",
+  frame: -1,
+  message: "the walk left the memory: pointers are damaged",
+};
+
+/** The first findings of the walk that has just ended. */
+export function findings(state: CoreState, count: number): BrokenRule[] {
+  const { views } = state;
+  return Array.from({ length: Math.min(count, L.REPORT_CAPACITY) }, (_, i) => {
+    const at = L.REPORT + i * 8;
+    return describe(state, views.word(at), views.word(at + 4));
+  });
+}
+
+function describe(state: CoreState, rule: number, frame: number): BrokenRule {
+  const [name, sentence] = RULES[rule] ?? ["unreadable", "the report itself is damaged"];
+  const zone = state.zoneOf(frame);
+  if (zone === undefined) return { rule: name, frame: -1, message: sentence };
+  const ahead = frame - zone.first;
+  const where = `frame at physical ${hex(zone.base + ahead * state.frameSize)}`;
+  return { rule: name, frame: zone.dense + ahead, message: `${sentence} (${where})` };
+}

@@ -1,0 +1,148 @@
+/**
+ * What one open core consists of, and where an address lies in it.
+ *
+ *     virtual   window ┐                      ┌ first + offset / frameSize ─► frame number
+ *                      ├─ offset in the zone ─┤
+ *     physical  base   ┘                      └ arenaOffset + offset ───────► byte of the arena
+ *
+ * The files beside this one are functions over it; `Core` is the class that users hold.
+ */
+import type { VirtualAddress } from "../addresses.js";
+import { ShmemError } from "../errors.js";
+import * as L from "../generated/layout.js";
+import { type ArenaBytes, arenaFor } from "./arena.js";
+import type { CorePlan, ZonePlan } from "./options.js";
+import { CoreViews } from "./views.js";
+import { type CoreExports, type CoreModule, instantiate } from "./wasm.js";
+
+/** A zone with its frame numbers. */
+export interface ZoneSeat extends ZonePlan {
+  readonly first: number;
+  readonly count: number;
+  /** Index of its first frame among all frames, zones in declared order. */
+  readonly dense: number;
+}
+
+/** A place in a zone. */
+export interface Place {
+  readonly zone: ZoneSeat;
+  /** Bytes from the start of the zone. */
+  readonly offset: number;
+  readonly frame: number;
+}
+
+/** One open core. */
+export class CoreState {
+  readonly plan: CorePlan;
+  readonly frameSize: number;
+  /** 1 / frameSize: exact, because a frame is a power of two. */
+  readonly inverse: number;
+  readonly zones: readonly ZoneSeat[];
+  readonly wasm: CoreExports;
+  readonly views: CoreViews;
+  readonly arena: ArenaBytes | null;
+
+  constructor(plan: CorePlan, module: CoreModule) {
+    this.plan = plan;
+    this.frameSize = plan.frameSize;
+    this.inverse = 1 / plan.frameSize;
+    this.arena = arenaFor(plan);
+    this.wasm = instantiate(module);
+    layOut(this.wasm, plan);
+    this.views = new CoreViews(this.wasm.memory);
+    let dense = 0;
+    this.zones = plan.zones.map((zone, i) => {
+      const record = L.ZONES + i * L.ZONE_SIZE;
+      const first = this.views.word(record + L.Z_FIRST);
+      const count = this.views.word(record + L.Z_COUNT);
+      const seat = { ...zone, first, count, dense };
+      dense += count;
+      return seat;
+    });
+  }
+
+  /** Where a virtual address lies in a window, if it lies in one. */
+  placeOf(address: number): Place | undefined {
+    for (const zone of this.zones) {
+      const offset = address - zone.window;
+      if (offset >= 0 && offset < zone.size) return this.#place(zone, offset);
+    }
+    return undefined;
+  }
+
+  /** Where a physical address lies in a zone, if it lies in one. */
+  placeOfPhysical(physical: number): Place | undefined {
+    for (const zone of this.zones) {
+      const offset = physical - zone.base;
+      if (offset >= 0 && offset < zone.size) return this.#place(zone, offset);
+    }
+    return undefined;
+  }
+
+  #place(zone: ZoneSeat, offset: number): Place {
+    return { zone, offset, frame: zone.first + Math.floor(offset * this.inverse) };
+  }
+
+  /** The frame number of an address that starts a frame of a window; 0 for any other value whatever. */
+  frameAt(address: number): number {
+    if (typeof address !== "number") return 0;
+    for (const zone of this.zones) {
+      const offset = address - zone.window;
+      if (offset >= 0 && offset < zone.size) {
+        const ahead = offset * this.inverse;
+        return Number.isInteger(ahead) ? zone.first + ahead : 0;
+      }
+    }
+    return 0;
+  }
+
+  /** The zone of a frame number, if it is one of this core's. */
+  zoneOf(frame: number): ZoneSeat | undefined {
+    return this.zones.find(({ first, count }) => frame >= first && frame < first + count);
+  }
+
+  /** The virtual address of a frame. A number that is no frame of this core can only come from damage. */
+  windowOf(frame: number): VirtualAddress {
+    const zone = this.zoneOf(frame);
+    if (zone === undefined) throw new RangeError(`frame ${frame} is in no zone`);
+    return (zone.window + (frame - zone.first) * this.frameSize) as VirtualAddress;
+  }
+
+  /** Bytes from the start of the zone to the end of the block that `holder` has just found. */
+  foundEnd(zone: ZoneSeat): number {
+    const { views } = this;
+    return (views.word(L.H_FOUND_HEAD) + views.word(L.H_FOUND_FRAMES) - zone.first) * this.frameSize;
+  }
+
+  /** The record of the scattered block that starts at an address; 0 if none does. */
+  scatteredAt(address: number): number {
+    const record = this.wasm.mappingAt(address) >>> 0;
+    const starts =
+      record !== 0 &&
+      this.views.word(record + L.M_KIND) === L.KIND_SCATTERED &&
+      this.views.float(record + L.M_GROUP) === address;
+    return starts ? record : 0;
+  }
+}
+
+/** Lay a plan out in a fresh instance. `INVALID_ARGUMENT` when it needs more than linear memory can have. */
+function layOut(wasm: CoreExports, plan: CorePlan): void {
+  const shift = Math.round(Math.log2(plan.frameSize));
+  const flags = plan.tags ? L.FLAG_TAGS : 0;
+  const accept = (code: number): void => {
+    if (code === L.OK) return;
+    const frames = plan.totalBytes / plan.frameSize;
+    let reason = "frame numbers are 32 bits";
+    if (code === L.TOO_MUCH_METADATA)
+      reason = `linear memory ends at 4 GiB and they need ${wasm.metadataBytes()} bytes of metadata`;
+    if (code === L.NO_MEMORY) reason = `the engine refuses ${wasm.metadataBytes()} bytes of metadata`;
+    throw new ShmemError("INVALID_ARGUMENT", `zones hold ${frames} frames, too many for one core: ${reason}`, {
+      field: "zones",
+      value: frames,
+      unit: "frames",
+    });
+  };
+  accept(wasm.openCore(shift, plan.zones.length, flags, plan.scatterBase));
+  for (const { base, size, node, window } of plan.zones) accept(wasm.openZone(base, size, node, window));
+  accept(wasm.openMemory());
+}
