@@ -14,6 +14,7 @@ import type { DmaRecord } from "./dma.js";
 import type { DriverRecord } from "./driver.js";
 import { type NdisEnvironment, runningEnvironment } from "./environment.js";
 import { AdapterHandle } from "./handles.js";
+import type { ProviderAllocation } from "./provider.js";
 import type { AdapterServices } from "./services.js";
 import {
   type NDIS_STATUS,
@@ -88,8 +89,8 @@ export class AdapterRecord {
   liveBytes = 0;
   /** Pages of its live blocks, counted where choice C33 limits them. */
   mappedPages = 0;
-  /** Blocks of the 6.20 pair that are live. */
-  providerBlocks = 0;
+  /** Allocations of the 6.20 pair that are live: NDIS knows them by their handles. */
+  readonly allocations: Set<ProviderAllocation> = new Set();
   /** Asynchronous requests: accepted = completed + pending + dropped (misuse L08). */
   accepted = 0;
   completed = 0;

@@ -12,7 +12,7 @@ import type { ZonePlan } from "../core/options.js";
 import type { AdapterRecord } from "./adapter.js";
 import type { NdisEnvironment } from "./environment.js";
 import { callSite } from "./environment.js";
-import { adapterOfTag } from "./tag.js";
+import { adapterOfTag, TAG_PROVIDER } from "./tag.js";
 import type { BlockExplanation } from "./violations.js";
 
 /** The pattern of fresh blocks (choice C15). */
@@ -85,11 +85,21 @@ export class Blocks {
 
   /** A block goes to an adapter: counters, contents, history. */
   granted(adapter: AdapterRecord, virtual: number, physical: number, lengthBytes: number, call: string): void {
+    if (this.#arena !== null && this.#environment.choices.contents !== "untouched") this.#fill(physical, lengthBytes);
+    this.counted(adapter, virtual, lengthBytes, call);
+  }
+
+  /** Contents of a stretch (choice C15), where an arena exists. */
+  fillRun(physical: number, lengthBytes: number): void {
+    if (this.#arena !== null && this.#environment.choices.contents !== "untouched") this.#fill(physical, lengthBytes);
+  }
+
+  /** Counters and history of a block that an adapter gets. */
+  counted(adapter: AdapterRecord, virtual: number, lengthBytes: number, call: string): void {
     const environment = this.#environment;
     adapter.liveBlocks++;
     adapter.liveBytes += lengthBytes;
     if (environment.choices.mapRegisters !== null) adapter.mappedPages += pages(lengthBytes);
-    if (this.#arena !== null && environment.choices.contents !== "untouched") this.#fill(physical, lengthBytes);
     if (environment.history !== null) {
       environment.history.allocated(virtual, lengthBytes, adapter.number, this.#where(call));
     }
@@ -118,6 +128,11 @@ export class Blocks {
     const { core } = this.#environment;
     const found: LiveBlock[] = [];
     const wanted = adapter.liveBlocks;
+    for (const one of adapter.allocations) {
+      if (one.virtual !== 0) {
+        found.push({ virtual: one.virtual, lengthBytes: one.lengthBytes, explain: this.#explain(one.virtual) });
+      }
+    }
     for (const zone of this.#zones) {
       let address = zone.window;
       const end = zone.window + zone.size;
@@ -128,7 +143,8 @@ export class Blocks {
           address += core.frameSize;
           continue;
         }
-        if (block.tag !== undefined && adapterOfTag(block.tag) === adapter.number) {
+        const tag = block.tag ?? 0;
+        if (adapterOfTag(tag) === adapter.number && (tag & TAG_PROVIDER) === 0) {
           found.push({ virtual: block.virtual, lengthBytes: block.lengthBytes, explain: this.#explain(block.virtual) });
         }
         address = block.virtual + Math.ceil(block.lengthBytes / core.frameSize) * core.frameSize;

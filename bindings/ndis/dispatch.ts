@@ -180,7 +180,7 @@ export class Dispatcher {
       this.#fail("injected");
       return 0;
     }
-    if (!this.#withinLimits(adapter, lengthBytes)) return 0;
+    if (!this.withinLimits(adapter, lengthBytes)) return 0;
     const batch = this.#batch;
     batch.count = 1;
     this.#fillEntry(0, adapter, lengthBytes, cached);
@@ -218,7 +218,7 @@ export class Dispatcher {
         request.failed = true;
         continue;
       }
-      if (!this.#withinLimits(adapter, request.lengthBytes)) {
+      if (!this.withinLimits(adapter, request.lengthBytes)) {
         request.failed = true;
         continue;
       }
@@ -407,7 +407,8 @@ export class Dispatcher {
     batch.tags[entry] = cached ? adapter.tag + TAG_CACHED : adapter.tag;
   }
 
-  #withinLimits(adapter: AdapterRecord, lengthBytes: number): boolean {
+  /** Quota and map registers (choice C33). */
+  withinLimits(adapter: AdapterRecord, lengthBytes: number): boolean {
     const { quotaBytes } = adapter.limits;
     if (quotaBytes !== null && adapter.liveBytes + lengthBytes > quotaBytes) {
       this.#fail("quota");
@@ -428,7 +429,7 @@ export class Dispatcher {
 
   #logical(adapter: AdapterRecord, physical: number, lengthBytes: number): number {
     const { iommu } = this.#environment;
-    return iommu === null ? physical : iommu.map(adapter.number, physical, lengthBytes);
+    return iommu === null ? physical : iommu.map(adapter.number, physical, lengthBytes, "both");
   }
 
   #measure(latencyNs: number): void {

@@ -5,10 +5,12 @@
  * One registration lives at a time (choice C6). Deregistering with something live is a violation and leaves the
  * registration as it was (choice C10).
  */
+
 import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "./adapter.js";
 import * as bugChecks from "./bug-checks.js";
 import { adapterOf, dmaOf, headerIsKnown, requirePassive } from "./checks.js";
 import { type AdapterHandle, DmaHandle } from "./handles.js";
+import type { ListRecord } from "./scatter-gather.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_BAD_VERSION,
@@ -28,6 +30,7 @@ import {
   NDIS_SG_DMA_V3_HAL_API,
   NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1,
   NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_2,
+  type SCATTER_GATHER_LIST,
 } from "./structures.js";
 
 const KNOWN_FLAGS = NDIS_SG_DMA_64_BIT_ADDRESS | NDIS_SG_DMA_V3_HAL_API | NDIS_SG_DMA_HYBRID_DMA;
@@ -41,8 +44,8 @@ export class DmaRecord {
   readonly completeHandler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null;
   readonly processHandler: MINIPORT_PROCESS_SG_LIST | null;
   readonly maximumPhysicalMapping: number;
-  /** Scatter/gather lists handed out and not freed, and all that ever were. */
-  liveLists = 0;
+  /** Scatter/gather lists that the driver has, by the object it was given. */
+  readonly lists: Map<SCATTER_GATHER_LIST, ListRecord> = new Map();
   listsBuilt = 0;
   listsFreed = 0;
   released = false;
@@ -224,15 +227,15 @@ function nothingLive(dma: DmaRecord, call: string): boolean {
     });
     return false;
   }
-  if (dma.liveLists > 0) {
+  if (dma.lists.size > 0) {
     environment.violate(adapter, {
       rule: "NothingLiveAtRelease",
       code: "LEAK_AT_RELEASE",
       call,
-      message: `${dma.liveLists} scatter/gather lists have not been freed`,
-      value: dma.liveLists,
+      message: `${dma.lists.size} scatter/gather lists have not been freed`,
+      value: dma.lists.size,
       unit: "lists",
-      bugCheck: bugChecks.listsOutstanding(adapter, dma.liveLists),
+      bugCheck: bugChecks.listsOutstanding(adapter, dma.lists.size),
     });
     return false;
   }

@@ -20,6 +20,7 @@ import {
   type MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
   type NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
   NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
+  type NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
 } from "./structures.js";
 
 /** What NDIS keeps of a driver. */
@@ -34,6 +35,8 @@ export class DriverRecord {
   readonly ndis5: boolean;
   /** NDIS 5: MiniportAllocateComplete of the characteristics. */
   readonly allocateComplete: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null;
+  /** Registered with NdisSetOptionalHandlers. */
+  provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | null = null;
   registered = true;
 
   constructor(

@@ -65,8 +65,8 @@ export interface FaultPlan {
 
 /** The map between the device's addresses and host physical ones, where they differ (an IOMMU). */
 export interface LogicalMap {
-  /** Make `lengthBytes` from `physical` reachable for the adapter's device; returns the logical address. */
-  map(adapter: number, physical: number, lengthBytes: number): number;
+  /** Make `lengthBytes` from `physical` reachable in a direction of the device's; returns the logical address. */
+  map(adapter: number, physical: number, lengthBytes: number, direction: "read" | "write" | "both"): number;
   unmap(logical: number): void;
   /** The logical address of the block whose first byte lies at `physical`, 0 where none. */
   logicalOf(physical: number): number;
@@ -111,6 +111,9 @@ export interface Finding {
   /** A virtual address to explain. */
   readonly address?: number;
 }
+
+/** Warnings that name something of their own are kept up to this many. */
+const WARNINGS_KEPT = 1000;
 
 /** The machine whose synchronous code runs now, if any: tells handles of another machine apart (misuse B17). */
 let running: NdisEnvironment | undefined;
@@ -214,8 +217,17 @@ export class NdisEnvironment {
     if (this.log !== null) {
       this.note(adapter, `${violation.severity} ${violation.rule} ${violation.code} ${violation.call}`);
     }
-    (violation.severity === "warning" ? this.warnings : this.violations).push(violation);
+    if (violation.severity !== "warning") this.violations.push(violation);
+    else if (this.#isNews(violation)) this.warnings.push(violation);
     return violation;
+  }
+
+  /** A driver that does a permitted thing ten thousand times is told once (the log has a line for each). */
+  #isNews(warning: Violation): boolean {
+    if (warning.mismatches !== undefined) return this.warnings.length < WARNINGS_KEPT;
+    return !this.warnings.some(
+      (one) => one.rule === warning.rule && one.call === warning.call && one.adapter === warning.adapter,
+    );
   }
 
   /** What the policy does about a recorded violation (choice C31). Warnings and static rules are only records. */

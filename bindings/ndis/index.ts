@@ -57,6 +57,18 @@ export {
 } from "./irql.js";
 export * from "./physical.js";
 export {
+  type AllocateSharedMemory620Result,
+  NdisAllocateSharedMemory,
+  NdisFreeSharedMemory,
+  NdisSetOptionalHandlers,
+} from "./provider.js";
+export {
+  NdisBuildScatterGatherList,
+  NdisFreeScatterGatherList,
+  NdisMAllocateNetBufferSGList,
+  NdisMFreeNetBufferSGList,
+} from "./scatter-gather.js";
+export {
   type AdapterServices,
   adapterServices,
   type IndicatedFrame,

@@ -6,6 +6,7 @@
  * Init_RegisterSG). All of it is recorded before the first of it is raised. Blocks that leaked stay allocated, so that
  * they can be looked at, until `forceRelease`.
  */
+
 import {
   type AdapterLimits,
   AdapterRecord,
@@ -22,6 +23,7 @@ import type { LiveBlock } from "./blocks.js";
 import { leakList } from "./dma.js";
 import type { DriverRecord } from "./driver.js";
 import type { NdisEnvironment } from "./environment.js";
+import { freeAllocation } from "./provider.js";
 import type { AdapterServices } from "./services.js";
 import { type NDIS_STATUS, NDIS_STATUS_SUCCESS, statusName } from "./status.js";
 import type { Violation } from "./violations.js";
@@ -147,7 +149,9 @@ export function forceRelease(adapter: AdapterRecord): LiveBlock[] {
   const { environment } = adapter;
   environment.dispatcher.drop(adapter);
   const blocks = environment.blocks.liveBlocksOf(adapter);
+  for (const allocation of [...adapter.allocations]) freeAllocation(allocation, "reclaim");
   for (const block of blocks) {
+    if (environment.core.explain(block.virtual as never).state !== "live") continue;
     const physical = environment.core.physicalOf(block.virtual as never);
     const logical = environment.iommu === null ? physical : environment.iommu.logicalOf(physical);
     environment.blocks.reclaim(adapter, block.virtual, block.lengthBytes, logical);

@@ -6,6 +6,7 @@
  * (MiniportSharedMemoryAllocateComplete, MiniportAllocateSharedMemoryComplete): both are
  * `MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE`. Sources: `ndis.h`, `ndis/objectheader.h`, and the DDI pages.
  */
+import type { VirtualAddress } from "../addresses.js";
 import type { AdapterHandle, DriverHandle, DriverObjectHandle } from "./handles.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "./physical.js";
 import type { NDIS_STATUS } from "./status.js";
@@ -219,4 +220,136 @@ export interface NDIS_SG_DMA_DESCRIPTION {
   ScatterGatherListSize?: number;
   /** Revision 2 only. */
   readonly PdoOverride?: unknown;
+}
+
+/** A memory descriptor list: one stretch of virtual memory of a NET_BUFFER. Its pages need not be shared memory. */
+export interface MDL {
+  /** Address of the first byte, in a block, or in a range that the host mapped into the core. */
+  readonly MappedSystemVa: VirtualAddress;
+  /** Bytes, u32. */
+  readonly ByteCount: number;
+  readonly Next: MDL | null;
+}
+
+/** The part of a NET_BUFFER that scatter/gather lists need. */
+export interface NET_BUFFER {
+  readonly CurrentMdl: MDL;
+  /** Bytes of CurrentMdl before the data. The list covers them too; the driver skips them. */
+  readonly CurrentMdlOffset: number;
+  readonly DataLength: number;
+}
+
+/** The data goes to the device: transmit. */
+export const NDIS_SG_LIST_WRITE_TO_DEVICE = 0x1;
+
+/** What a driver preallocates for a list: NDIS fills it where it is large enough, and hands over its own otherwise. */
+export interface ScatterGatherListBuffer {
+  NumberOfElements: number;
+  Elements: readonly SCATTER_GATHER_ELEMENT[];
+}
+
+/** Of NdisBuildScatterGatherList (6.20). */
+export interface NDIS_SCATTER_GATHER_LIST_PARAMETERS {
+  readonly Header: Readonly<NDIS_OBJECT_HEADER>;
+  readonly Flags: number;
+  readonly QueueId: number;
+  readonly SharedMemoryUsage: NDIS_SHARED_MEMORY_USAGE;
+  readonly Mdl: MDL;
+  /** Address of the first byte, inside `Mdl`. */
+  readonly CurrentVa: VirtualAddress;
+  /** Bytes from CurrentVa on, over as many MDLs as it takes. */
+  readonly Length: number;
+  readonly ProcessSGListHandler: MINIPORT_PROCESS_SG_LIST;
+  readonly Context: unknown;
+  readonly ScatterGatherListBuffer: ScatterGatherListBuffer | null;
+  readonly ScatterGatherListBufferSize: number;
+  /** Out, with NDIS_STATUS_BUFFER_TOO_SHORT. */
+  ScatterGatherListBufferSizeNeeded?: number;
+}
+
+export const NDIS_SCATTER_GATHER_LIST_PARAMETERS_REVISION_1 = 1;
+/** x64. */
+export const NDIS_SIZEOF_SCATTER_GATHER_LIST_PARAMETERS_REVISION_1 = 72;
+
+/** Usage of a 6.20 block. */
+export const NdisSharedMemoryUsageUndefined = 0;
+export const NdisSharedMemoryUsageXmit = 1;
+export const NdisSharedMemoryUsageXmitHeader = 2;
+export const NdisSharedMemoryUsageXmitData = 3;
+export const NdisSharedMemoryUsageReceive = 4;
+export const NdisSharedMemoryUsageReceiveLookahead = 5;
+export const NdisSharedMemoryUsageReceivePostLookahead = 6;
+export const NdisSharedMemoryUsageReceiveHeader = 7;
+export const NdisSharedMemoryUsageReceiveData = 8;
+export const NdisSharedMemoryUsageOther = 9;
+export const NdisSharedMemoryUsageMax = 10;
+export type NDIS_SHARED_MEMORY_USAGE = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
+
+export const NDIS_SHARED_MEMORY_PARAMETERS_REVISION_1 = 1;
+export const NDIS_SHARED_MEMORY_PARAMETERS_REVISION_2 = 2;
+/** x64; C `sizeof` is 72. */
+export const NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_1 = 64;
+export const NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_2 = 68;
+/** The block is to be one physical stretch. */
+export const NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS = 0x1;
+/** The header's older, misspelt alias. */
+export const NDIS_SHARED_MEM_PARAMETERS_CONTIGOUS = 0x1;
+/** PreferredNode: no preference. */
+export const MM_ANY_NODE_OK = 0x80000000;
+/** SharedMemoryHandle of memory that came from the HAL path: NULL. */
+export const NDIS_SHARED_MEM_HANDLE_HAL_ALLOCATED: null = null;
+
+/** Of NdisAllocateSharedMemory (6.20). */
+export interface NDIS_SHARED_MEMORY_PARAMETERS {
+  readonly Header: Readonly<NDIS_OBJECT_HEADER>;
+  readonly Flags: number;
+  readonly QueueId: number;
+  /** Out: names the block in receive indications; NULL when the memory came from the HAL path. */
+  SharedMemoryHandle?: unknown;
+  /** NUMA node, or MM_ANY_NODE_OK. */
+  readonly PreferredNode: number;
+  readonly Usage: NDIS_SHARED_MEMORY_USAGE;
+  readonly Length: number;
+  /** Out. */
+  VirtualAddress?: PVOID;
+  /** Bytes that the list may have in C: 16 + 24 for each element on x64 (choice C8). */
+  readonly SGListBufferLength: number;
+  /** The content is out. */
+  readonly SGListBuffer: ScatterGatherListBuffer;
+  /** Revision 2. */
+  readonly VPortId?: number;
+}
+
+/**
+ * ALLOCATE_SHARED_MEMORY_HANDLER of a provider. PASSIVE_LEVEL. Fills the out fields of the parameters; returns its handle
+ * for the block beside the status (deviation 1).
+ */
+export type ALLOCATE_SHARED_MEMORY_HANDLER = (
+  ProviderContext: unknown,
+  SharedMemoryParameters: NDIS_SHARED_MEMORY_PARAMETERS,
+) => { readonly Status: NDIS_STATUS; readonly SharedMemoryProviderContext: unknown };
+
+/** FREE_SHARED_MEMORY_HANDLER of a provider. PASSIVE_LEVEL. */
+export type FREE_SHARED_MEMORY_HANDLER = (ProviderContext: unknown, SharedMemoryProviderContext: unknown) => void;
+
+export const NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1 = 1;
+export const NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1 = 32;
+export const NDIS_SHARED_MEMORY_PROVIDER_CHAR_SUPPORTS_PF_VPORTS = 0x1;
+
+/** Registered with NdisSetOptionalHandlers. */
+export interface NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS {
+  readonly Header: Readonly<NDIS_OBJECT_HEADER>;
+  readonly Flags: number;
+  readonly ProviderContext: unknown;
+  readonly AllocateSharedMemoryHandler: ALLOCATE_SHARED_MEMORY_HANDLER;
+  readonly FreeSharedMemoryHandler: FREE_SHARED_MEMORY_HANDLER;
+}
+
+/** Names a stretch of a 6.20 block in a receive indication. */
+export interface NET_BUFFER_SHARED_MEMORY {
+  readonly NextSharedMemorySegment: NET_BUFFER_SHARED_MEMORY | null;
+  readonly SharedMemoryFlags: number;
+  readonly SharedMemoryHandle: unknown;
+  readonly SharedMemoryOffset: number;
+  readonly SharedMemoryLength: number;
 }
