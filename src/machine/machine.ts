@@ -645,6 +645,7 @@ export class Machine {
           settings: Object.freeze({ ...options.settings }),
           onFrame: options.onFrame ?? null,
           onDrop: options.onDrop ?? null,
+          holdNs: options.holdNs ?? null,
         });
         return services;
       },
