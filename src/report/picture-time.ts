@@ -4,7 +4,7 @@
  * Memory is a step function, drawn as such: it holds from one sample to the next. Its scale ends above the highest peak,
  * or at the arena's size where that is near, and then the limit is drawn. The traffic panel shows, for every three pixels,
  * the bytes that arrived there over the true length of that stretch; its scale is logarithmic, for a ping is a
- * ten-thousandth of a burst. Each silence of half a second or more is hatched and named, in both panels.
+ * ten-thousandth of a burst. Each silence of a second or more on the wire is hatched and named.
  */
 import type { MemorySample, RunHistory } from "./history.js";
 import type { Panel } from "./picture.js";
@@ -14,13 +14,13 @@ import { TimeAxis } from "./time-axis.js";
 import { bytesText, durationText, grouped, threeDigits } from "./units.js";
 
 const LEFT = 66;
-const RIGHT = 16;
+const RIGHT = 18;
 const MEMORY_TOP = 26;
 const MEMORY_HEIGHT = 190;
 const PENDING_HEIGHT = 10;
 const TRAFFIC_HEIGHT = 92;
 const GAP = 22;
-const SILENCE_NS = 500_000_000;
+const SILENCE_NS = 1_000_000_000;
 const BIN_PIXELS = 3;
 const LOWEST_RATE = 1e4;
 
@@ -28,6 +28,7 @@ interface Plot {
   readonly axis: TimeAxis;
   readonly left: number;
   readonly right: number;
+  readonly silences: readonly Silence[];
 }
 
 export function timePanel(report: RunReport, history: RunHistory, width: number): Panel {
@@ -38,18 +39,19 @@ export function timePanel(report: RunReport, history: RunHistory, width: number)
     ...history.traffic.map((sample) => sample.timeNs),
     ...history.markers.map((marker) => marker.timeNs),
   ];
-  const plot: Plot = { axis: new TimeAxis(moments, left, right), left, right };
+  const axis = new TimeAxis(moments, left, right);
+  const plot: Plot = { axis, left, right, silences: silencesOf(axis, history) };
   const memoryBottom = MEMORY_TOP + MEMORY_HEIGHT;
   const pendingTop = memoryBottom + 5;
   const trafficTop = pendingTop + PENDING_HEIGHT + GAP;
   const trafficBottom = trafficTop + TRAFFIC_HEIGHT;
   const parts = [
     text(0, 14, "Memory held by the driver", { class: "head ink" }),
-    text(right, 14, "time is stretched where things happen: each gap is drawn at the logarithm of its length", {
+    text(right, 10, "time is stretched where things happen: each gap is drawn at the logarithm of its length", {
       class: "soft small",
       "text-anchor": "end",
     }),
-    silences(plot, MEMORY_TOP, trafficBottom),
+    silences(plot, trafficTop, trafficBottom),
     memory(plot, report, history, MEMORY_TOP, memoryBottom),
     pending(plot, history.memory, pendingTop),
     traffic(plot, history, trafficTop, trafficBottom),
@@ -59,24 +61,54 @@ export function timePanel(report: RunReport, history: RunHistory, width: number)
   return { svg: parts.join(""), height: trafficBottom + 34 };
 }
 
-/** Hatched bands, each with its length. */
+/** A stretch of the wire without a frame. */
+interface Silence {
+  readonly fromNs: number;
+  readonly toNs: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+/** Gaps of a second or more between frames, and from the last frame to the end. */
+function silencesOf(axis: TimeAxis, history: RunHistory): Silence[] {
+  const times = history.traffic.map((sample) => sample.timeNs);
+  const end = history.markers.at(-1)?.timeNs;
+  if (end !== undefined) times.push(end);
+  const found: Silence[] = [];
+  for (let index = 1; index < times.length; index += 1) {
+    const fromNs = times[index - 1] as number;
+    const toNs = times[index] as number;
+    if (toNs - fromNs < SILENCE_NS) continue;
+    found.push({ fromNs, toNs, left: axis.placeOf(fromNs), right: axis.placeOf(toNs) });
+  }
+  return found;
+}
+
+/** Hatched bands in the traffic, each with its length: beside it where there is room, upright otherwise. */
 function silences(plot: Plot, top: number, bottom: number): string {
-  const bands = plot.axis.silences(SILENCE_NS);
   const hatch = element(
     "pattern",
     { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
     element("path", { class: "hatch", d: "M0 0V6", "stroke-width": 1.4 }),
   );
-  const drawn = bands.map(({ fromNs, toNs, left, right }) => {
-    const middle = (left + right) / 2;
-    const label = `${durationText(toNs - fromNs)} idle`;
-    return (
-      element("rect", { x: left, y: top, width: right - left, height: bottom - top, fill: "url(#hatch)" }) +
-      text(middle + 4, top + 8, label, {
-        class: "soft small",
-        transform: `rotate(90 ${Math.round(middle)} ${top + 8})`,
-      })
-    );
+  const middleY = (top + bottom) / 2;
+  let labelled = Number.NEGATIVE_INFINITY;
+  const drawn = plot.silences.map(({ fromNs, toNs, left, right }) => {
+    const x = (left + right) / 2;
+    const label = `${durationText(toNs - fromNs)} silent`;
+    const band = element("rect", { x: left, y: top, width: right - left, height: bottom - top, fill: "url(#hatch)" });
+    if (right - left >= 78) {
+      labelled = right;
+      return band + text(x, middleY, label, { class: "ink small", "text-anchor": "middle" });
+    }
+    if (x - labelled < 14) return band;
+    labelled = x;
+    const turned = {
+      class: "ink small",
+      "text-anchor": "middle",
+      transform: `rotate(-90 ${Math.round(x)} ${middleY})`,
+    };
+    return band + text(Math.round(x), middleY + 4, label, turned);
   });
   return element("defs", {}, hatch) + drawn.join("");
 }
@@ -170,7 +202,7 @@ function stairs(plot: Plot, samples: readonly MemorySample[]): [number, number][
 
 /** The highest sample of each stretch between silences, the highest of all first; none within 80 pixels of a higher one. */
 function peaks(plot: Plot, samples: readonly MemorySample[]): MemorySample[] {
-  const ends = [...plot.axis.silences(SILENCE_NS).map((silence) => silence.toNs), Number.POSITIVE_INFINITY];
+  const ends = [...plot.silences.map((silence) => silence.toNs), Number.POSITIVE_INFINITY];
   const best: MemorySample[] = [];
   let index = 0;
   for (const end of ends) {
@@ -178,7 +210,7 @@ function peaks(plot: Plot, samples: readonly MemorySample[]): MemorySample[] {
     let lowest = Number.POSITIVE_INFINITY;
     for (; index < samples.length && (samples[index] as MemorySample).timeNs < end; index += 1) {
       const sample = samples[index] as MemorySample;
-      lowest = Math.min(lowest, sample.liveBytes);
+      if (sample.liveBytes > 0) lowest = Math.min(lowest, sample.liveBytes);
       if (highest === undefined || sample.liveBytes > highest.liveBytes) highest = sample;
     }
     if (highest !== undefined && highest.liveBytes > lowest) best.push(highest);
@@ -318,7 +350,7 @@ function events(
           ]),
           "stroke-dasharray": "2 3",
         }),
-        text(x - 4, bottom - 6, "halt", { class: "soft small", "text-anchor": "end" }),
+        text(x, top - 5, "halt", { class: "soft small", "text-anchor": "middle" }),
       );
     }
   }

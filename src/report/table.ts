@@ -13,8 +13,11 @@ export const TABLE_COLUMNS = 80;
 
 type Row = readonly [label: string, value: string, remark?: string | undefined];
 
-/** The report as lines without colour, each at most 80 columns, ending in a line feed. */
-export function reportTable(report: RunReport, history: RunHistory): string {
+/**
+ * The report as lines without colour, each at most 80 columns, ending in a line feed. `refused`: the status with which the
+ * driver refused to initialize, where it did.
+ */
+export function reportTable(report: RunReport, history: RunHistory, refused: string | null = null): string {
   const { packets, requests, memory, timing } = report;
   const { peak, frameSize } = history;
   const latency = timing.completionLatency;
@@ -104,7 +107,8 @@ export function reportTable(report: RunReport, history: RunHistory): string {
     lines.push(...wrapped(`violation: ${violation.rule} in ${violation.call}${code === "" ? "" : ` (${code})`}`, ""));
     lines.push(...wrapped(printable(violation.message), "  "));
   }
-  lines.push(isClean(report) ? "clean" : "NOT CLEAN");
+  if (refused !== null) lines.push(clip(`${report.driver} refused to initialize: NDIS_STATUS_${refused}`));
+  else lines.push(isClean(report) ? "clean" : "NOT CLEAN");
   return `${lines.join("\n")}\n`;
 }
 

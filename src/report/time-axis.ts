@@ -12,14 +12,6 @@
  * monotone, so what is drawn at a place happened at that moment, and rates are taken over the true length of a stretch.
  */
 
-/** A long gap: `[fromNs, toNs]` at `[left, right]`. */
-export interface Silence {
-  readonly fromNs: number;
-  readonly toNs: number;
-  readonly left: number;
-  readonly right: number;
-}
-
 /** Moments to places and back. */
 export class TimeAxis {
   readonly #times: number[];
@@ -49,19 +41,6 @@ export class TimeAxis {
   /** Which moment lies at a place. */
   timeAt(place: number): number {
     return interpolate(this.#places, this.#times, place);
-  }
-
-  /** Gaps of at least `ns` without an event. */
-  silences(ns: number): Silence[] {
-    const found: Silence[] = [];
-    for (let index = 1; index < this.#times.length; index += 1) {
-      const fromNs = this.#times[index - 1] as number;
-      const toNs = this.#times[index] as number;
-      if (toNs - fromNs >= ns) {
-        found.push({ fromNs, toNs, left: this.#places[index - 1] as number, right: this.#places[index] as number });
-      }
-    }
-    return found;
   }
 }
 

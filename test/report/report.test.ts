@@ -77,7 +77,7 @@ test("report: the picture is well-formed, self-contained, and escapes what it sh
   assert.ok(texts.some((line) => /34 with NULL/.test(line)));
   assert.ok(texts.some((line) => /^\d+ dropped: no-buffer$/.test(line)));
   assert.ok(texts.some((line) => /^receive frame, grown: 36 blocks/.test(line)));
-  assert.ok(texts.some((line) => /^2 s idle$/.test(line)));
+  assert.ok(texts.some((line) => /^2.8 s silent$/.test(line)));
   assert.ok(texts.some((line) => /^peak 240 KiB$/.test(line)));
   assert.doesNotMatch(picture, /href|<script|<image|@import|url\((?!#)/, "nothing is fetched");
   assert.doesNotMatch(picture, /NaN|Infinity|undefined/);
@@ -143,13 +143,6 @@ test("report: the time axis is monotone, meets its ends and finds its way back",
     assert.ok(Math.abs(axis.timeAt(place) - time) <= 2, `there and back at ${time}`);
     before = place;
   }
-  assert.deepEqual(
-    axis.silences(1e9).map((silence) => [silence.fromNs, silence.toNs]),
-    [
-      [240_000, 3_000_000_000],
-      [3_000_100_000, 9_000_000_000],
-    ],
-  );
   assert.equal(new TimeAxis([], 0, 10).placeOf(5), 0);
   assert.equal(new TimeAxis([7], 0, 10).placeOf(7), 0);
 });

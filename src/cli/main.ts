@@ -1,0 +1,58 @@
+/**
+ * Which command, and what its exit code is.
+ *
+ * Each command is a file of this folder with a `Command`. All of them end with one of four exit codes: 0 clean, 1
+ * findings, 2 wrong usage or an unreadable file, 3 the driver refused to initialize. Reasons go to stderr, results to
+ * stdout. Nothing that a user can type throws.
+ */
+import { EXIT } from "../report/index.js";
+import { type Command, type CommandIo, UsageError } from "./command.js";
+import { runCommand } from "./run.js";
+
+const COMMANDS: readonly Command[] = [runCommand];
+
+function help(): string {
+  const names = COMMANDS.map((command) => `  ${command.name.padEnd(8)}${command.summary}`);
+  return [
+    "ndis-shmem: the NDIS shared-memory path in user mode",
+    "",
+    "usage: ndis-shmem COMMAND [OPTIONS]",
+    "",
+    ...names,
+    "",
+    "`ndis-shmem COMMAND --help` shows the options of a command.",
+    "",
+    "exit codes: 0 clean, 1 findings (violations, leaks, mismatches),",
+    "            2 usage or unreadable file, 3 the driver refused to initialize",
+    "",
+  ].join("\n");
+}
+
+/** Run a command line without the program's name; returns the exit code. */
+export async function main(args: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === "--help" || name === "-h" || name === "help") {
+    io.out(help());
+    return EXIT.clean;
+  }
+  if (name === undefined) {
+    io.err(help());
+    return EXIT.usage;
+  }
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (command === undefined) {
+    io.err(`ndis-shmem: no command \`${name}\`; there is ${COMMANDS.map((one) => `\`${one.name}\``).join(", ")}\n`);
+    return EXIT.usage;
+  }
+  if (rest.includes("--help") || rest.includes("-h")) {
+    io.out(command.help);
+    return EXIT.clean;
+  }
+  try {
+    return await command.run(rest, io);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    io.err(`ndis-shmem ${name}: ${error.message}\n`);
+    return EXIT.usage;
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * `ndis-shmem run`: play a capture to a driver, and show what happened.
+ *
+ * With no option it plays the capture that comes with the package to e100bex. The table goes to stdout, or one JSON
+ * object and nothing else; a progress bar to stderr, from the second second on, where that is a terminal.
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { ShmemError } from "../../bindings/index.js";
+import { type Capture, readCapture } from "../capture/index.js";
+import { DRIVERS, type DriverModel } from "../drivers/index.js";
+import { SCHEDULES, type ScheduleName } from "../machine/index.js";
+import { EXIT, isClean, progressBar, reportPicture, reportTable } from "../report/index.js";
+import { type PlayResult, play } from "../run/index.js";
+import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "./command.js";
+
+const PLAYABLE: readonly ScheduleName[] = SCHEDULES.filter((name) => name !== "manual");
+
+/** The capture of the package, seen from dist/cli.js or from a bundled test in build/test/. */
+const DEFAULT_CAPTURES = ["../examples/traffic/two-hosts.pcap", "../../examples/traffic/two-hosts.pcap"];
+
+const HELP = `usage: ndis-shmem run [OPTIONS]
+
+Play a NIC's life: a miniport driver over the simulated NDIS, a device that
+reaches memory by physical address alone, and the frames of a capture file.
+
+  --driver NAME      ${DRIVERS.map((driver) => driver.name).join(", ")} (default e100bex)
+  --traffic FILE     classic pcap; default: two hosts on one wire, 579 frames
+  --arena BYTES      shared memory, with K, M or G; default: enough (1M for e100bex)
+  --seed N           0 to 2^53 - 1 (default 1); one seed, one history
+  --schedule NAME    ${PLAYABLE.join(", ")}
+                     (default fifo): the order in which requests complete
+  --json             one JSON object on stdout and nothing else
+  --picture FILE     write an SVG: memory over time, and the arena at its peak
+  --help             this text
+
+exit codes: 0 clean, 1 findings (violations, leaks, mismatches),
+            2 usage or unreadable file, 3 the driver refused to initialize
+`;
+
+interface RunOptions {
+  readonly driver: DriverModel;
+  readonly traffic: string | null;
+  readonly arenaBytes: number;
+  readonly seed: number;
+  readonly schedule: ScheduleName;
+  readonly json: boolean;
+  readonly picture: string | null;
+}
+
+/** See the head of this file. */
+export const runCommand: Command = {
+  name: "run",
+  summary: "play a capture to a driver and report what happened to its memory",
+  help: HELP,
+  run: async (args, io) => {
+    const options = parse(args);
+    const { capture, title } = load(options.traffic);
+    const result = await playing(options, capture, title, io);
+    const { report, history, refused } = result;
+    if (options.picture !== null) save(options.picture, reportPicture(report, history));
+    if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
+    else io.out(reportTable(report, history, refused));
+    if (capture.clampedStamps > 0) {
+      io.err(
+        `ndis-shmem run: ${capture.clampedStamps} frames had a stamp before their predecessor's and were moved to it\n`,
+      );
+    }
+    if (refused !== null) {
+      io.err(`ndis-shmem run: ${report.driver} refused to initialize: NDIS_STATUS_${refused}\n`);
+      return isClean(report) ? EXIT.refused : EXIT.findings;
+    }
+    return isClean(report) ? EXIT.clean : EXIT.findings;
+  },
+};
+
+function parse(args: readonly string[]): RunOptions {
+  const { values } = parsed(args);
+  const driver = DRIVERS.find((one) => one.name === (values.driver ?? "e100bex"));
+  if (driver === undefined) {
+    throw new UsageError(`--driver takes ${DRIVERS.map((one) => one.name).join(", ")}, not \`${values.driver}\``);
+  }
+  const schedule = PLAYABLE.find((name) => name === (values.schedule ?? "fifo"));
+  if (schedule === undefined) {
+    throw new UsageError(`--schedule takes ${PLAYABLE.join(", ")}, not \`${values.schedule}\``);
+  }
+  return {
+    driver,
+    schedule,
+    traffic: values.traffic ?? null,
+    arenaBytes: values.arena === undefined ? driver.arenaBytes : parseBytes("--arena", values.arena),
+    seed: values.seed === undefined ? 1 : parseInteger("--seed", values.seed, 0, Number.MAX_SAFE_INTEGER),
+    json: values.json ?? false,
+    picture: values.picture ?? null,
+  };
+}
+
+function parsed(args: readonly string[]): {
+  readonly values: {
+    driver?: string;
+    traffic?: string;
+    arena?: string;
+    seed?: string;
+    schedule?: string;
+    json?: boolean;
+    picture?: string;
+  };
+} {
+  try {
+    return parseArgs({
+      args: [...args],
+      strict: true,
+      allowPositionals: false,
+      options: {
+        driver: { type: "string" },
+        traffic: { type: "string" },
+        arena: { type: "string" },
+        seed: { type: "string" },
+        schedule: { type: "string" },
+        json: { type: "boolean" },
+        picture: { type: "string" },
+      },
+    });
+  } catch (error) {
+    // parseArgs throws a TypeError with a message for people, and nothing else, for what a user typed.
+    if (error instanceof TypeError) throw new UsageError(`${error.message.split(". To specify")[0]}; see --help`);
+    throw error;
+  }
+}
+
+function load(traffic: string | null): { capture: Capture; title: string } {
+  const path = traffic ?? defaultCapture();
+  let file: Uint8Array;
+  try {
+    file = readFileSync(path);
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  try {
+    return { capture: readCapture(file), title: basename(path) };
+  } catch (error) {
+    if (error instanceof ShmemError && error.code === "BAD_CAPTURE") throw new UsageError(`${path}: ${error.message}`);
+    throw error;
+  }
+}
+
+function defaultCapture(): string {
+  const places = DEFAULT_CAPTURES.map((relative) => fileURLToPath(new URL(relative, import.meta.url)));
+  const found = places.find((place) => existsSync(place));
+  if (found === undefined)
+    throw new UsageError(`the capture of the package is not at ${places[0]}; give one with --traffic`);
+  return found;
+}
+
+function save(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function playing(options: RunOptions, capture: Capture, title: string, io: CommandIo): Promise<PlayResult> {
+  const started = performance.now();
+  let shownAt = started + 800;
+  let shown = false;
+  const onProgress = (played: number, whole: number): void => {
+    const now = performance.now();
+    if (now - shownAt < 200) return;
+    shownAt = now;
+    shown = true;
+    io.err(`\r${progressBar("playing", played, whole, "frames", io.columns - 1)}\u001b[K`);
+  };
+  try {
+    return await play({
+      ...options,
+      capture,
+      title,
+      wallMs: () => performance.now(),
+      ...(io.progress ? { onProgress } : {}),
+    });
+  } catch (error) {
+    if (error instanceof ShmemError && error.field === "arenaBytes") throw new UsageError(`--arena: ${error.message}`);
+    if (error instanceof RangeError)
+      throw new UsageError(`--arena: the host has no ${options.arenaBytes} bytes: ${error.message}`);
+    throw error;
+  } finally {
+    if (shown) io.err("\r\u001b[K");
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Observer: looks at a machine between two events and remembers what changed, for the report and the picture.
+ *
+ * The machine has no hook for "an allocation happened", and needs none: every call of a driver counts, so a look at five
+ * counters tells whether anything did. The allocator is asked for its statistics only then. What comes and goes inside one
+ * event (an initialize that fails and releases what it had) is not seen; the report's peak, which the core keeps, is.
+ */
+import type { VirtualAddress } from "../../bindings/index.js";
+import type { Adapter, Machine } from "../machine/index.js";
+import { type ArenaBlock, type ArenaPhotograph, HistoryRecorder, type RunHistory } from "../report/index.js";
+
+export class Observer {
+  readonly #machine: Machine;
+  readonly #recorder = new HistoryRecorder();
+  readonly #blockKind: (lengthBytes: number) => string;
+  readonly latenciesNs: number[] = [];
+  #adapter: Adapter | null = null;
+  #seen = -1;
+  #completedNull = 0;
+  #refused = 0;
+  #violations = 0;
+  #firstFailure = true;
+  #peak: ArenaPhotograph = { timeNs: 0, liveBytes: -1, freeBytes: 0, largestFreeBytes: 0, blocks: [] };
+
+  constructor(machine: Machine, blockKind: (lengthBytes: number) => string) {
+    this.#machine = machine;
+    this.#blockKind = blockKind;
+    machine.environment.dispatcher.onLatency = (latencyNs) => this.latenciesNs.push(latencyNs);
+  }
+
+  /** From now on the adapter's counters are watched. */
+  watch(adapter: Adapter): void {
+    this.#adapter = adapter;
+  }
+
+  /** A frame arrived at the device. */
+  traffic(bytes: number): void {
+    this.#recorder.traffic({ timeNs: this.#machine.nowNs, bytes });
+  }
+
+  /** A frame went no further. */
+  drop(reason: string): void {
+    this.#recorder.mark({ timeNs: this.#machine.nowNs, kind: "drop", label: reason });
+  }
+
+  mark(kind: "initialized" | "halt", label: string): void {
+    this.#recorder.mark({ timeNs: this.#machine.nowNs, kind, label });
+  }
+
+  /** Take a sample if anything changed since the last one. Cheap otherwise. */
+  look(): void {
+    const record = this.#adapter?.record;
+    const violations = this.#machine.violations.length;
+    const sum = record === undefined ? 0 : record.synchronous + record.accepted + record.completed + record.freed;
+    const seen = sum + (record?.refused ?? 0) + violations;
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    const timeNs = this.#machine.nowNs;
+    const { liveBytes, freeBytes, largestFreeBytes } = this.#machine.core.stats();
+    this.#recorder.memory({ timeNs, liveBytes, freeBytes, largestFreeBytes, pending: record?.pending ?? 0 });
+    if (liveBytes > this.#peak.liveBytes) {
+      this.#peak = { timeNs, liveBytes, freeBytes, largestFreeBytes, blocks: this.#blocks() };
+    }
+    if (record !== undefined) {
+      if (record.completedNull > this.#completedNull) this.#failed("first completion with NULL");
+      if (record.refused > this.#refused) this.#failed("first request refused");
+      this.#completedNull = record.completedNull;
+      this.#refused = record.refused;
+    }
+    for (; this.#violations < violations; this.#violations += 1) {
+      const violation = this.#machine.violations[this.#violations];
+      this.#recorder.mark({ timeNs, kind: "violation", label: violation?.rule ?? "" });
+    }
+  }
+
+  /** The whole history. */
+  finish(title: string, zones: RunHistory["zones"]): RunHistory {
+    return this.#recorder.finish({ title, frameSize: this.#machine.core.frameSize, zones, peak: this.#peak });
+  }
+
+  #failed(label: string): void {
+    const text = this.#firstFailure ? label : "";
+    this.#recorder.mark({ timeNs: this.#machine.nowNs, kind: "allocation-failed", label: text });
+    this.#firstFailure = false;
+  }
+
+  #blocks(): ArenaBlock[] {
+    const { environment, core } = this.#machine;
+    return environment.adapters.flatMap((record) =>
+      environment.blocks.liveBlocksOf(record).map((block) => ({
+        physical: core.physicalOf(block.virtual as VirtualAddress),
+        lengthBytes: block.lengthBytes,
+        kind: this.#blockKind(block.lengthBytes),
+      })),
+    );
+  }
+}

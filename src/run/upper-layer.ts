@@ -1,0 +1,76 @@
+/**
+ * UpperLayer: the protocols above the driver, as far as they matter to memory.
+ *
+ * They do two things. They compare every frame that is indicated, byte for byte, with the one that the wire put into the
+ * device; and they keep frames for a while, as a socket's reader does, which is why a driver runs out of receive frames
+ * at all.
+ *
+ * The wire keeps order, and so must the driver. Expected frames wait in a queue; an indicated frame is compared with its
+ * head. If it equals a later one, those between were lost on the way (`lost`), which a driver must have said; if it
+ * equals none, it is a mismatch.
+ */
+
+/** Frames ahead in the queue that a lost one may have been skipped to. */
+const LOOK_AHEAD = 256;
+
+export class UpperLayer {
+  readonly #expected: Uint8Array[] = [];
+  #head = 0;
+  delivered = 0;
+  deliveredBytes = 0;
+  mismatched = 0;
+  /** Frames that the driver neither indicated nor said it dropped. */
+  lost = 0;
+
+  /** The device took a frame from the wire. The bytes must stay as they are. */
+  expect(frame: Uint8Array): void {
+    this.#expected.push(frame);
+  }
+
+  /** The driver handed a frame up. */
+  indicated(bytes: Uint8Array): void {
+    const end = Math.min(this.#expected.length, this.#head + LOOK_AHEAD);
+    for (let index = this.#head; index < end; index += 1) {
+      if (!sameBytes(this.#expected[index] as Uint8Array, bytes)) continue;
+      this.lost += index - this.#head;
+      this.#moveTo(index + 1);
+      this.delivered += 1;
+      this.deliveredBytes += bytes.length;
+      return;
+    }
+    // Wrong bytes stand for the frame that was due; with none due, the frame is one too many.
+    this.mismatched += 1;
+    if (this.#head < this.#expected.length) {
+      this.#moveTo(this.#head + 1);
+      this.delivered += 1;
+      this.deliveredBytes += bytes.length;
+    }
+  }
+
+  /** The driver said that it gave the next frame up. */
+  givenUp(): void {
+    if (this.#head < this.#expected.length) this.#moveTo(this.#head + 1);
+  }
+
+  /** Nothing comes any more: what is still expected is lost. */
+  close(): void {
+    this.lost += this.#expected.length - this.#head;
+    this.#moveTo(this.#expected.length);
+  }
+
+  #moveTo(head: number): void {
+    this.#head = head;
+    if (head >= 1024 && head * 2 >= this.#expected.length) {
+      this.#expected.splice(0, head);
+      this.#head = 0;
+    }
+  }
+}
+
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index += 1) {
+    if (one[index] !== other[index]) return false;
+  }
+  return true;
+}
