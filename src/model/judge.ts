@@ -35,6 +35,7 @@ import {
   type PhysicalRun,
   planCore,
   range,
+  readOptions,
   ShmemError,
   tagOf,
   UNCONSTRAINED,
@@ -152,6 +153,8 @@ export class Judge implements CoreApi {
   map(virtual: VirtualAddress, runs: readonly { readonly physical: number; readonly lengthBytes: number }[]): void {
     this.#alive();
     addressOf(virtual, "virtual");
+    if (virtual === 0)
+      throw new ShmemError("INVALID_ARGUMENT", "address 0 is null", { field: "virtual", value: 0, unit: "address" });
     const list = this.#checkedRuns(runs);
     const bytes = list.reduce((sum, run) => sum + run.lengthBytes, 0);
     const refuse = (field: string, value: number, why: string): never => {
@@ -343,10 +346,10 @@ export class Judge implements CoreApi {
   }
 
   /**
-   * Follow another core: it answered 0 and `failure`. Answers why that is wrong (a place exists, or the reason or the
-   * numbers differ), or counts the failure and answers undefined.
+   * Follow another core: it answered 0 and, where known, `failure`. Answers why that is wrong (a place exists, or the
+   * reason or the numbers differ), or counts the failure and answers undefined.
    */
-  confirmFailure(lengthBytes: number, options: AllocateOptions | undefined, failure: Failure | undefined): Verdict {
+  confirmFailure(lengthBytes: number, options?: AllocateOptions, failure?: Failure): Verdict {
     this.#alive();
     const constraints = constraintsOf(options, this.#plan);
     const verdict = judgeFailure(this.#state, lengthOfRequest(lengthBytes), constraints, failure);
@@ -414,9 +417,15 @@ export class Judge implements CoreApi {
 
   #foreignAt(address: number): Mapping {
     const mapping = this.#state.mappings.at(address);
-    if (mapping === undefined || mapping.block !== undefined)
-      return this.#refuse("FOREIGN_ADDRESS", address, "is in no mapping made by map");
-    return mapping;
+    if (mapping === undefined) return this.#refuse("FOREIGN_ADDRESS", address, "is in no mapping made by map");
+    if (mapping.block === undefined) return mapping;
+    const details = {
+      field: "virtual",
+      value: address,
+      unit: "address",
+      explain: this.explain(address as VirtualAddress),
+    };
+    throw new ShmemError("INVALID_ARGUMENT", `${hex(address)} lies in a block, which free ends`, details);
   }
 
   /** Bytes of a block in whole frames: what translates. */
@@ -432,7 +441,7 @@ export class Judge implements CoreApi {
         unit: "runs",
       });
     return runs.map((run: unknown, i) => {
-      const { physical, lengthBytes } = (run ?? {}) as Partial<Run>;
+      const { physical, lengthBytes } = readOptions(`runs[${i}]`, run, ["physical", "lengthBytes"]);
       const start = addressOf(physical, `runs[${i}].physical`);
       return {
         physical: start,

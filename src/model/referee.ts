@@ -135,7 +135,7 @@ export function judgeFailure(
     if (state.mappings.gap(state.plan.scatterBase, bytes, frameSize, 2 ** 52) !== undefined)
       return `out of memory, but ${placement.pieces.length} pieces from ${where} on serve ${lengthBytes} bytes`;
   }
-  if (failure === undefined) return "out of memory without a reason";
+  if (failure === undefined) return undefined;
   const reason = failureReason(state.zones, lengthBytes, constraints, frameSize);
   if (failure.reason !== reason) return `the reason is ${reason}, not ${failure.reason}`;
   const { freeBytes, largestFreeBytes } = state;

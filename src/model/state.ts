@@ -4,7 +4,8 @@
  *     zones       who holds each frame
  *     blocks      live blocks by their virtual start
  *     mappings    what lies outside the windows: scattered blocks and foreign ranges
- *     tombstones  virtual starts of blocks that lived once, whatever became of the address since
+ *     tombstones  window addresses where a block once started, whatever became of them since; a scattered block's address
+ *                 is outside every zone and mapping as soon as the block is freed, and is forgotten
  */
 import type { BrokenRule, CorePlan } from "../../bindings/index.js";
 import type { JudgeBlock } from "./block.js";
@@ -13,6 +14,8 @@ import { joined, Mappings, meet, type Run } from "./mappings.js";
 import { framesOf, largestRun, type Piece } from "./placement.js";
 import { JudgeZone } from "./zone.js";
 
+/** A length is 32 bits: the longest free run may be longer than any block can be. */
+const LONGEST_LENGTH = 0xffffffff;
 const SEPARATOR = 0xffffffff;
 const KIND_SCATTERED = 1;
 const KIND_FOREIGN = 2;
@@ -43,7 +46,7 @@ export class JudgeState {
   }
 
   get largestFreeBytes(): number {
-    return largestRun(this.zones) * this.plan.frameSize;
+    return Math.min(largestRun(this.zones) * this.plan.frameSize, LONGEST_LENGTH);
   }
 
   /** Make a block live: in a window when `contiguous`, else behind the windows at `virtual`. */
@@ -65,8 +68,8 @@ export class JudgeState {
     for (const piece of block.pieces) piece.zone.give(piece.start, piece.count, block.id);
     this.blocks.delete(block.virtual);
     this.#byId.delete(block.id);
-    this.tombstones.add(block.virtual);
-    if (!block.contiguous) {
+    if (block.contiguous) this.tombstones.add(block.virtual);
+    else {
       const mapping = this.mappings.at(block.virtual);
       if (mapping === undefined) throw new Error(`the scattered block ${block.id} has no mapping`);
       this.mappings.remove(mapping);

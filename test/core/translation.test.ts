@@ -382,7 +382,9 @@ for (const { name, open } of implementations) {
     const scattered = take(core, 3 * FRAME, { contiguous: false });
     for (const inside of [1, 9, 10, 19, 21, 29])
       untouched(core, () => core.unmap(virtual(2 ** 50 + inside)), "INTERIOR_ADDRESS", `${inside}`);
-    for (const outside of [2 ** 50 - 1, 2 ** 50 + 30, 2 ** 40, 1, scattered, scattered + FRAME, scattered + 3 * FRAME])
+    for (const block of [scattered, scattered + FRAME])
+      untouched(core, () => core.unmap(virtual(block)), "INVALID_ARGUMENT", `${block}`);
+    for (const outside of [2 ** 50 - 1, 2 ** 50 + 30, 2 ** 40, 1, scattered + 3 * FRAME])
       untouched(core, () => core.unmap(virtual(outside)), "FOREIGN_ADDRESS", `${outside}`);
     const before = core.digest();
     core.unmap(virtual(2 ** 50));
