@@ -5,15 +5,20 @@
  * virtual one is an addition: that lets the free compare PhysicalAddress without a call of its own. What is live, and
  * how long it is, only the core knows.
  *
- * Contents (choice C15) are written here, over whole frames, when a block is handed out and an arena exists.
+ * Two things stand between driver and core where they are asked for, and `plain` is false then: guard mode lays a block
+ * out inside a larger core block (see guard.ts), and a freed block may be retired, not yet given to the core: in
+ * quarantine, damaged for ever, or until the next PASSIVE turn (choice C26).
  */
+import { hex, type VirtualAddress } from "../addresses.js";
 import type { Arena } from "../core/api.js";
 import type { ZonePlan } from "../core/options.js";
 import type { AdapterRecord } from "./adapter.js";
+import { ZoneBytes } from "./arena-bytes.js";
 import type { NdisEnvironment } from "./environment.js";
 import { callSite } from "./environment.js";
+import { type Damage, damageFinding, Guard, type GuardedBlock, type GuardOptions } from "./guard.js";
 import { adapterOfTag, TAG_PROVIDER } from "./tag.js";
-import type { BlockExplanation } from "./violations.js";
+import type { BlockExplanation, Violation } from "./violations.js";
 
 /** The pattern of fresh blocks (choice C15). */
 export const FRESH_PATTERN = 0xcd;
@@ -25,22 +30,65 @@ export interface LiveBlock {
   readonly explain: BlockExplanation;
 }
 
+/** What is at a virtual address, for a free that has to be explained. */
+export interface Sight {
+  /** `block`: the start of a live block. `freed`, `free`, `foreign` as the core says, with what is retired counted as freed. */
+  readonly state: "block" | "interior" | "freed" | "free" | "foreign";
+  /** Of the block that holds the address. */
+  readonly given: number;
+  readonly lengthBytes: number;
+  readonly tag: number;
+  /** Its first byte. */
+  readonly physical: number;
+  readonly coreStart: number;
+}
+
+/** A block that has left its driver and is still live in the core. */
+interface Retired {
+  readonly coreStart: number;
+  readonly coreBytes: number;
+  readonly given: number;
+  readonly lengthBytes: number;
+  readonly adapter: AdapterRecord;
+  readonly why: "deferred" | "quarantine" | "damaged";
+  readonly guarded: GuardedBlock | null;
+}
+
+/** Bytes that guard mode holds back. */
+export interface GuardReport {
+  readonly guardedBlocks: number;
+  readonly quarantinedBlocks: number;
+  readonly quarantinedBytes: number;
+  readonly damagedBlocks: number;
+}
+
 export class Blocks {
+  /** Nothing stands between driver and core: a free may go straight down. */
+  readonly plain: boolean;
+  readonly guard: Guard | null;
+  readonly bytes: ZoneBytes;
   readonly #environment: NdisEnvironment;
-  readonly #arena: Arena | null;
   readonly #zones: readonly ZonePlan[];
+  readonly #fills: boolean;
+  readonly #retired: Map<number, Retired> = new Map();
+  #quarantinedBytes = 0;
+  #passiveTurnIsDue = false;
   #zone: ZonePlan;
-  #view: Uint8Array | null = null;
   #random: number;
 
-  constructor(environment: NdisEnvironment, arena: Arena | null, seed: number) {
+  constructor(environment: NdisEnvironment, arena: Arena | null, seed: number, guard: GuardOptions | null) {
     this.#environment = environment;
-    this.#arena = arena;
     this.#zones = environment.zones;
     const first = environment.zones[0];
     if (first === undefined) throw new RangeError("a machine needs a zone");
     this.#zone = first;
-    this.#random = seed >>> 0;
+    this.#random = seed >>> 0 || 1;
+    this.bytes = new ZoneBytes(arena, environment.zones);
+    const { choices, core } = environment;
+    this.#fills = arena !== null && choices.contents !== "untouched";
+    this.guard =
+      guard === null ? null : new Guard(guard, core.frameSize, choices.guardTail === "checked", this.bytes, seed);
+    this.plain = guard === null && environment.iommu === null && choices.freedFrames === "atOnce";
   }
 
   /** True where `physical` is where the byte at `virtual` lies, both being in one zone of contiguous blocks. */
@@ -66,32 +114,105 @@ export class Blocks {
     return 0;
   }
 
-  /** The start that the driver was given for a block that starts at `coreStart` in the core. */
-  givenStart(coreStart: number): number {
-    return coreStart;
+  /** Where a physical byte of a zone appears, mapped or not; 0 outside the zones. For explanations. */
+  virtualOf(physical: number): number {
+    for (const zone of this.#zones) {
+      if (physical >= zone.base && physical < zone.base + zone.size) return physical - zone.base + zone.window;
+    }
+    return 0;
   }
 
-  /** A sentence where the block is in a state that the core does not know (served and not delivered, for one). */
+  /** What is at an address. */
+  look(virtual: number): Sight {
+    const { core, history } = this.#environment;
+    const known = core.explain(virtual as VirtualAddress);
+    const nothing = { given: 0, lengthBytes: 0, tag: 0, physical: 0, coreStart: 0 };
+    const wasBlock = history?.of(virtual)?.freedAt !== null && history?.of(virtual)?.freedAt !== undefined;
+    if (known.state === "foreign" || known.state === "unmapped") return { ...nothing, state: "foreign" };
+    if (known.state !== "live") return { ...nothing, state: known.state === "freed" || wasBlock ? "freed" : "free" };
+    const coreStart = known.block?.virtual ?? 0;
+    if (this.#retired.has(coreStart))
+      return { ...nothing, state: this.#isRetiredStart(coreStart, virtual) ? "freed" : "free" };
+    const guarded = this.guard?.findByCore(coreStart);
+    const given = guarded?.given ?? coreStart;
+    const lengthBytes = guarded?.lengthBytes ?? known.block?.lengthBytes ?? 0;
+    if (guarded !== undefined && (virtual < given || virtual >= given + lengthBytes))
+      return { ...nothing, state: "free" };
+    const physical = core.physicalOf(given as VirtualAddress);
+    const state = virtual === given ? "block" : "interior";
+    return { state, given, lengthBytes, tag: known.block?.tag ?? 0, physical, coreStart };
+  }
+
+  #isRetiredStart(coreStart: number, virtual: number): boolean {
+    return this.#retired.get(coreStart)?.given === virtual;
+  }
+
+  /** The start that the driver was given for a block that starts at `coreStart` in the core. */
+  givenStart(coreStart: number): number {
+    return this.guard?.findByCore(coreStart)?.given ?? this.#retired.get(coreStart)?.given ?? coreStart;
+  }
+
+  /** A sentence where the block is in a state that the core does not know. */
   specialStateOf(address: number): string | null {
-    return this.#environment.dispatcher.isUndelivered(address)
-      ? "Its completion has not been delivered yet: the driver has not received it."
-      : null;
+    const environment = this.#environment;
+    if (environment.dispatcher.isUndelivered(address)) {
+      return "Its completion has not been delivered yet: the driver has not received it.";
+    }
+    if (this.plain) return null;
+    const coreStart = environment.core.explain(address as VirtualAddress).block?.virtual ?? 0;
+    const retired = this.#retired.get(coreStart);
+    if (retired !== undefined) {
+      const why = {
+        deferred: "its frames return at the next PASSIVE turn",
+        quarantine: "it is in quarantine",
+        damaged: "it is damaged and withheld",
+      };
+      return `The block of ${retired.lengthBytes} bytes at ${hex(retired.given)} of ${retired.adapter.name} was freed: ${why[retired.why]}.`;
+    }
+    const guarded = this.guard?.findByCore(coreStart);
+    if (guarded === undefined) return null;
+    const offset = address - guarded.given;
+    if (offset >= 0 && offset < guarded.lengthBytes) return null;
+    return `The address lies in the guard ${offset < 0 ? "before" : "behind"} the block of ${guarded.lengthBytes} bytes at ${hex(guarded.given)}.`;
   }
 
   /** False for a block that the core holds and no device may touch any more. */
-  deviceMayReach(_virtual: number): boolean {
-    return true;
+  deviceMayReach(virtual: number): boolean {
+    if (this.#retired.size === 0) return true;
+    const start = this.#environment.core.explain(virtual as VirtualAddress).block?.virtual ?? 0;
+    return !this.#retired.has(start);
   }
 
-  /** A block goes to an adapter: counters, contents, history. */
-  granted(adapter: AdapterRecord, virtual: number, physical: number, lengthBytes: number, call: string): void {
-    if (this.#arena !== null && this.#environment.choices.contents !== "untouched") this.#fill(physical, lengthBytes);
-    this.counted(adapter, virtual, lengthBytes, call);
+  /** Bytes to ask the core for, 0 where guarding makes it more than any length. `sampled` as `guard.sample()` said. */
+  coreBytes(lengthBytes: number, sampled: boolean): number {
+    if (!sampled || this.guard === null) return lengthBytes;
+    const wanted = this.guard.coreBytes(lengthBytes);
+    return wanted > 0xffffffff ? 0 : wanted;
+  }
+
+  /** A block goes to an adapter: layout, contents, counters, history. Returns the start that the driver is given. */
+  granted(
+    adapter: AdapterRecord,
+    coreStart: number,
+    corePhysical: number,
+    lengthBytes: number,
+    call: string,
+    sampled: boolean,
+  ): number {
+    if (!sampled || this.guard === null) {
+      if (this.#fills) this.#fill(corePhysical, lengthBytes);
+      this.counted(adapter, coreStart, lengthBytes, call);
+      return coreStart;
+    }
+    const block = this.guard.lay(adapter, coreStart, corePhysical, lengthBytes);
+    if (this.#fills) this.#fillExactly(block.physical, lengthBytes);
+    this.counted(adapter, block.given, lengthBytes, call);
+    return block.given;
   }
 
   /** Contents of a stretch (choice C15), where an arena exists. */
   fillRun(physical: number, lengthBytes: number): void {
-    if (this.#arena !== null && this.#environment.choices.contents !== "untouched") this.#fill(physical, lengthBytes);
+    if (this.#fills) this.#fill(physical, lengthBytes);
   }
 
   /** Counters and history of a block that an adapter gets. */
@@ -114,47 +235,168 @@ export class Blocks {
     if (environment.history !== null) environment.history.freed(virtual, this.#where(call));
   }
 
-  /** NDIS itself gives a block back: at halt, shutdown, or a forced release. */
+  /** The free of a block whose every field was found right, where `plain` is false. Reports damage when all is done. */
+  give(adapter: AdapterRecord, sight: Sight, logical: number, call: string): void {
+    const environment = this.#environment;
+    environment.iommu?.unmap(logical);
+    this.released(adapter, sight.given, sight.lengthBytes, call);
+    const guarded = this.guard?.find(sight.given) ?? null;
+    if (guarded !== null) {
+      this.#retireGuarded(guarded, call);
+      return;
+    }
+    if (environment.choices.freedFrames === "deferred" && environment.irql.current >= 2) {
+      const { coreStart, given, lengthBytes } = sight;
+      this.#retire({ coreStart, coreBytes: lengthBytes, given, lengthBytes, adapter, why: "deferred", guarded: null });
+      return;
+    }
+    environment.core.free(sight.coreStart as VirtualAddress);
+  }
+
+  #retireGuarded(block: GuardedBlock, call: string): void {
+    const environment = this.#environment;
+    const guard = this.guard as Guard;
+    const damage = block.damaged ? null : guard.inspect(block);
+    guard.drop(block);
+    const { adapter, coreStart, coreBytes, given, lengthBytes } = block;
+    const why = damage !== null || block.damaged ? "damaged" : "quarantine";
+    guard.bury(block);
+    this.#retire({ coreStart, coreBytes, given, lengthBytes, adapter, why, guarded: block });
+    const found = damage === null ? null : environment.record(adapter, damageFinding(block, damage, call, "free"));
+    this.#shrinkQuarantine(guard.quarantineBytes);
+    if (found !== null) environment.raise(found);
+  }
+
+  #retire(block: Retired): void {
+    this.#retired.set(block.coreStart, block);
+    if (block.why !== "damaged") this.#quarantinedBytes += block.coreBytes;
+    if (block.why !== "deferred" || this.#passiveTurnIsDue) return;
+    this.#passiveTurnIsDue = true;
+    this.#environment.scheduler.later("passive", () => {
+      this.#passiveTurnIsDue = false;
+      for (const one of [...this.#retired.values()]) if (one.why === "deferred") this.#return(one);
+    });
+  }
+
+  /** Give the oldest quarantined blocks to the core until at most `limit` bytes are held. True where any was given. */
+  #shrinkQuarantine(limit: number): boolean {
+    let given = false;
+    for (const one of [...this.#retired.values()]) {
+      if (this.#quarantinedBytes <= limit) break;
+      if (one.why !== "quarantine") continue;
+      given = this.#return(one) || given;
+    }
+    return given;
+  }
+
+  /** Memory ran out: whatever is only held back goes to the core now. True where that may have helped. */
+  giveWhatIsHeldBack(): boolean {
+    return this.guard !== null && this.#shrinkQuarantine(0);
+  }
+
+  #return(block: Retired): boolean {
+    const environment = this.#environment;
+    this.#quarantinedBytes -= block.coreBytes;
+    const damage = block.guarded === null ? null : (this.guard?.exhume(block.guarded) ?? null);
+    if (damage !== null && block.guarded !== null) {
+      this.#retired.set(block.coreStart, { ...block, why: "damaged" });
+      // Recorded and not raised: whoever triggers this is not the one to blame.
+      environment.record(block.adapter, damageFinding(block.guarded, damage, "quarantine", "allocation"));
+      return false;
+    }
+    this.#retired.delete(block.coreStart);
+    environment.core.free(block.coreStart as VirtualAddress);
+    return true;
+  }
+
+  /** Look at a few guarded blocks, as Windows does during a later allocation: 0x7C/02. */
+  inspectSome(call: string): void {
+    if (this.guard === null) return;
+    const first = this.#inspect(this.guard.toInspect(false), call, "allocation")[0];
+    if (first !== undefined) this.#environment.raise(first);
+  }
+
+  /** Look at every guarded block and everything in quarantine. Records what is damaged, raises nothing. */
+  sweep(): Violation[] {
+    if (this.guard === null) return [];
+    const found = this.#inspect(this.guard.toInspect(true), "sweep", "sweep");
+    for (const one of [...this.#retired.values()]) {
+      if (one.why !== "quarantine" || one.guarded === null) continue;
+      const damage = this.guard.exhume(one.guarded);
+      if (damage === null) continue;
+      this.#quarantinedBytes -= one.coreBytes;
+      this.#retired.set(one.coreStart, { ...one, why: "damaged" });
+      found.push(this.#environment.record(one.adapter, damageFinding(one.guarded, damage, "sweep", "sweep")));
+    }
+    return found;
+  }
+
+  #inspect(blocks: Iterable<GuardedBlock>, call: string, moment: "allocation" | "sweep"): Violation[] {
+    const found: Violation[] = [];
+    for (const block of blocks) {
+      const damage: Damage | null = block.damaged ? null : (this.guard?.inspect(block) ?? null);
+      if (damage === null) continue;
+      block.damaged = true;
+      found.push(this.#environment.record(block.adapter, damageFinding(block, damage, call, moment)));
+    }
+    return found;
+  }
+
+  /** What guard mode holds. */
+  guardReport(): GuardReport {
+    const retired = [...this.#retired.values()];
+    return {
+      guardedBlocks: this.guard?.count ?? 0,
+      quarantinedBlocks: retired.filter((one) => one.why !== "damaged").length,
+      quarantinedBytes: this.#quarantinedBytes,
+      damagedBlocks: retired.filter((one) => one.why === "damaged").length,
+    };
+  }
+
+  /** NDIS itself gives a block back: at halt, shutdown, or a forced release. `virtual`: as given to the driver. */
   reclaim(adapter: AdapterRecord, virtual: number, lengthBytes: number, logical: number): void {
     const environment = this.#environment;
-    environment.core.free(virtual as never);
+    const guarded = this.guard?.find(virtual);
+    if (guarded !== undefined) {
+      const damage = guarded.damaged ? null : (this.guard?.inspect(guarded) ?? null);
+      if (damage !== null) environment.record(adapter, damageFinding(guarded, damage, "reclaim", "free"));
+      this.guard?.drop(guarded);
+    }
+    environment.core.free((guarded?.coreStart ?? virtual) as VirtualAddress);
     if (environment.iommu !== null && logical !== 0) environment.iommu.unmap(logical);
     this.released(adapter, virtual, lengthBytes, "reclaim");
-    if (environment.log !== null) environment.note(adapter, `reclaim 0x${virtual.toString(16)} ${lengthBytes}`);
+    if (environment.log !== null) environment.note(adapter, `reclaim ${hex(virtual)} ${lengthBytes}`);
   }
 
   /** The live blocks of an adapter, by walking the core: slow, for reports. Ends early once all are found. */
   liveBlocksOf(adapter: AdapterRecord): LiveBlock[] {
-    const { core } = this.#environment;
+    const environment = this.#environment;
+    const { core } = environment;
     const found: LiveBlock[] = [];
     const wanted = adapter.liveBlocks;
-    for (const one of adapter.allocations) {
-      if (one.virtual !== 0) {
-        found.push({ virtual: one.virtual, lengthBytes: one.lengthBytes, explain: this.#explain(one.virtual) });
-      }
-    }
+    const add = (virtual: number, lengthBytes: number): void => {
+      found.push({ virtual, lengthBytes, explain: environment.explain(virtual) });
+    };
+    for (const one of adapter.allocations) if (one.virtual !== 0) add(one.virtual, one.lengthBytes);
     for (const zone of this.#zones) {
       let address = zone.window;
       const end = zone.window + zone.size;
       while (address < end && found.length < wanted) {
-        const known = core.explain(address as never);
+        const known = core.explain(address as VirtualAddress);
         const block = known.state === "live" ? known.block : undefined;
         if (block === undefined) {
           address += core.frameSize;
           continue;
         }
         const tag = block.tag ?? 0;
-        if (adapterOfTag(tag) === adapter.number && (tag & TAG_PROVIDER) === 0) {
-          found.push({ virtual: block.virtual, lengthBytes: block.lengthBytes, explain: this.#explain(block.virtual) });
+        if (adapterOfTag(tag) === adapter.number && (tag & TAG_PROVIDER) === 0 && !this.#retired.has(block.virtual)) {
+          const guarded = this.guard?.findByCore(block.virtual);
+          add(guarded?.given ?? block.virtual, guarded?.lengthBytes ?? block.lengthBytes);
         }
         address = block.virtual + Math.ceil(block.lengthBytes / core.frameSize) * core.frameSize;
       }
     }
     return found;
-  }
-
-  #explain(address: number): BlockExplanation {
-    return this.#environment.explain(address);
   }
 
   #where(call: string): { step: number; call: string; site?: string } {
@@ -164,48 +406,27 @@ export class Blocks {
 
   /** The whole frames of a block, so that the slack is defined too (misuse C07). */
   #fill(physical: number, lengthBytes: number): void {
-    const { core, choices } = this.#environment;
-    const bytes = this.#bytes();
-    const zone = this.#zoneOf(physical);
-    const start = zone.arenaOffset + (physical - zone.base);
-    const end = start + Math.ceil(lengthBytes / core.frameSize) * core.frameSize;
-    if (choices.contents === "random") {
-      let state = this.#random;
-      for (let at = start; at < end; at++) {
-        // xorshift32: cheap, and only meant to differ from byte to byte.
-        state ^= state << 13;
-        state ^= state >>> 17;
-        state ^= state << 5;
-        bytes[at] = state;
-      }
-      this.#random = state === 0 ? 1 : state >>> 0;
+    const { frameSize } = this.#environment.core;
+    this.#fillExactly(physical, Math.ceil(lengthBytes / frameSize) * frameSize);
+  }
+
+  #fillExactly(physical: number, lengthBytes: number): void {
+    const { contents } = this.#environment.choices;
+    if (contents !== "random") {
+      this.bytes.fill(physical, lengthBytes, contents === "zero" ? 0 : FRESH_PATTERN);
       return;
     }
-    bytes.fill(choices.contents === "zero" ? 0 : FRESH_PATTERN, start, end);
-  }
-
-  #zoneOf(physical: number): ZonePlan {
-    for (const zone of this.#zones) {
-      if (physical >= zone.base && physical < zone.base + zone.size) return zone;
+    const bytes = this.bytes.at(physical, lengthBytes);
+    let state = this.#random;
+    for (let at = 0; at < bytes.length; at++) {
+      // xorshift32: cheap, and only meant to differ from byte to byte.
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      bytes[at] = state;
     }
-    return this.#zone;
+    this.#random = state >>> 0 || 1;
   }
-
-  /** The arena's bytes now: a host may have grown its memory, which replaces the buffer. */
-  #bytes(): Uint8Array {
-    const arena = this.#arena;
-    if (arena instanceof Uint8Array) return arena;
-    const buffer = bufferOf(arena);
-    if (this.#view === null || this.#view.buffer !== buffer) this.#view = new Uint8Array(buffer);
-    return this.#view;
-  }
-}
-
-function bufferOf(arena: Arena | null): ArrayBuffer | SharedArrayBuffer {
-  if (arena === null) throw new TypeError("an address-only machine has no bytes");
-  if (arena instanceof ArrayBuffer) return arena;
-  if (typeof SharedArrayBuffer !== "undefined" && arena instanceof SharedArrayBuffer) return arena;
-  return (arena as { readonly buffer: ArrayBuffer | SharedArrayBuffer }).buffer;
 }
 
 /** BYTES_TO_PAGES. */

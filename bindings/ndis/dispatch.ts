@@ -92,6 +92,8 @@ export class Dispatcher {
   readonly #free: PendingRequest[] = [];
   readonly #chosen: PendingRequest[] = [];
   readonly #batch: AllocationBatch;
+  /** Guard mode: which entries of the batch are guarded. */
+  readonly #sampled: Uint8Array;
   /** Batches served, and requests in them. */
   batches = 0;
   batchedRequests = 0;
@@ -109,6 +111,7 @@ export class Dispatcher {
   constructor(environment: NdisEnvironment, batchSize: number) {
     this.#environment = environment;
     this.#batchSize = batchSize;
+    this.#sampled = new Uint8Array(batchSize);
     this.#batch = {
       count: 0,
       lengths: new Uint32Array(batchSize),
@@ -181,19 +184,52 @@ export class Dispatcher {
       return 0;
     }
     if (!this.withinLimits(adapter, lengthBytes)) return 0;
+    environment.blocks.inspectSome(call);
+    const sampled = environment.blocks.guard?.sample() === true;
+    if (!this.#serveOne(adapter, lengthBytes, cached, sampled)) {
+      if (!environment.blocks.giveWhatIsHeldBack() || !this.#serveOne(adapter, lengthBytes, cached, sampled)) {
+        this.#outOfMemory(lengthBytes, sampled);
+        return 0;
+      }
+    }
+    const start = this.#batch.addresses[0] as number;
+    const physical = this.#batch.physicals[0] as number;
+    return this.#grant(adapter, start, physical, lengthBytes, call, sampled);
+  }
+
+  /** Ask the core for one block; false where it has none. */
+  #serveOne(adapter: AdapterRecord, lengthBytes: number, cached: boolean, sampled: boolean): boolean {
+    const environment = this.#environment;
+    const coreBytes = environment.blocks.coreBytes(lengthBytes, sampled);
+    if (coreBytes === 0) return false;
     const batch = this.#batch;
     batch.count = 1;
-    this.#fillEntry(0, adapter, lengthBytes, cached);
+    this.#fillEntry(0, adapter, coreBytes, cached);
     environment.core.serveBatch(batch);
-    const virtual = batch.addresses[0] as number;
-    if (virtual === 0) {
-      this.lastFailure = environment.core.lastFailure;
-      return 0;
-    }
-    const physical = batch.physicals[0] as number;
-    environment.blocks.granted(adapter, virtual, physical, lengthBytes, call);
-    this.logicalOfLast = this.#logical(adapter, physical, lengthBytes);
-    return virtual;
+    return batch.addresses[0] !== 0;
+  }
+
+  /** A block from the core becomes the adapter's. Returns what the driver is given; its address for the device is in `logicalOfLast`. */
+  #grant(
+    adapter: AdapterRecord,
+    start: number,
+    physical: number,
+    lengthBytes: number,
+    call: string,
+    sampled: boolean,
+  ): number {
+    const environment = this.#environment;
+    const given = environment.blocks.granted(adapter, start, physical, lengthBytes, call, sampled);
+    const { iommu } = environment;
+    const first = physical + (given - start);
+    this.logicalOfLast = iommu === null ? first : iommu.map(adapter.number, first, lengthBytes, "both");
+    return given;
+  }
+
+  #outOfMemory(lengthBytes: number, sampled: boolean): void {
+    const { core } = this.#environment;
+    this.lastFailure = core.lastFailure;
+    if (sampled && core.stats().largestFreeBytes >= lengthBytes) this.#fail("guard");
   }
 
   /**
@@ -208,6 +244,8 @@ export class Dispatcher {
     if (count === 0) return 0;
     environment.step++;
     const batch = this.#batch;
+    const { guard } = environment.blocks;
+    if (guard !== null) environment.blocks.inspectSome("serve");
     let entries = 0;
     for (let i = 0; i < count; i++) {
       const request = chosen[i] as PendingRequest;
@@ -216,13 +254,22 @@ export class Dispatcher {
       if (environment.faults?.strikes("service", adapter.number, request.lengthBytes) === true) {
         this.#fail("injected");
         request.failed = true;
+        if (environment.log !== null) environment.note(adapter, `injected #${request.sequence}`);
         continue;
       }
       if (!this.withinLimits(adapter, request.lengthBytes)) {
         request.failed = true;
         continue;
       }
-      this.#fillEntry(entries++, adapter, request.lengthBytes, request.cached);
+      const sampled = guard?.sample() === true;
+      const coreBytes = sampled ? environment.blocks.coreBytes(request.lengthBytes, true) : request.lengthBytes;
+      if (coreBytes === 0) {
+        this.#fail("guard");
+        request.failed = true;
+        continue;
+      }
+      this.#sampled[entries] = sampled ? 1 : 0;
+      this.#fillEntry(entries++, adapter, coreBytes, request.cached);
       // Counted now, so that a later entry of this batch sees it; taken back below where the core had no room.
       adapter.liveBytes += request.lengthBytes;
     }
@@ -234,24 +281,41 @@ export class Dispatcher {
       this.batchedRequests += entries;
     }
     let entry = 0;
+    let short = false;
     for (let i = 0; i < count; i++) {
       const request = chosen[i] as PendingRequest;
       const adapter = request.adapter as AdapterRecord;
       if (!request.reserved && !request.failed) {
-        const virtual = batch.addresses[entry] as number;
+        const start = batch.addresses[entry] as number;
         const physical = batch.physicals[entry] as number;
+        const sampled = this.#sampled[entry] === 1;
         entry++;
         adapter.liveBytes -= request.lengthBytes;
-        if (virtual === 0) this.lastFailure = environment.core.lastFailure;
-        else {
-          request.virtual = virtual;
-          environment.blocks.granted(adapter, virtual, physical, request.lengthBytes, COMPLETE);
-          request.logical = this.#logical(adapter, physical, request.lengthBytes);
+        if (start !== 0) {
+          request.virtual = this.#grant(adapter, start, physical, request.lengthBytes, COMPLETE, sampled);
+          request.logical = this.logicalOfLast;
+        } else {
+          this.#outOfMemory(request.lengthBytes, sampled);
+          short = true;
         }
       }
       this.served.push(request);
     }
+    if (short && guard !== null) this.#serveAgain(count);
     return count;
+  }
+
+  /** Some had no room while blocks were held in quarantine: those go back to the core now, and the losers try once more. */
+  #serveAgain(count: number): void {
+    const { blocks } = this.#environment;
+    if (!blocks.giveWhatIsHeldBack()) return;
+    for (let i = 0; i < count; i++) {
+      const request = this.#chosen[i] as PendingRequest;
+      const adapter = request.adapter as AdapterRecord;
+      if (request.virtual !== 0 || request.failed) continue;
+      request.virtual = this.allocateOne(adapter, request.lengthBytes, request.cached, COMPLETE, false);
+      request.logical = this.logicalOfLast;
+    }
   }
 
   /** Deliver the next completion, if there is one that may be delivered now. */
@@ -425,11 +489,6 @@ export class Dispatcher {
   #fail(reason: FailureReason): void {
     const stats = this.#environment.core.stats();
     this.lastFailure = { reason, freeBytes: stats.freeBytes, largestFreeBytes: stats.largestFreeBytes };
-  }
-
-  #logical(adapter: AdapterRecord, physical: number, lengthBytes: number): number {
-    const { iommu } = this.#environment;
-    return iommu === null ? physical : iommu.map(adapter.number, physical, lengthBytes, "both");
   }
 
   #measure(latencyNs: number): void {

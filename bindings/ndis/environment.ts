@@ -9,6 +9,7 @@
  * the face lies here or in the records that hang off it, so machines do not see one another. The core holds the only
  * truth about live blocks; this room keeps counters beside it, and a history for explanations, never a second list.
  */
+
 import type { Arena, CoreApi } from "../core/api.js";
 import type { ZonePlan } from "../core/options.js";
 import { type ErrorCode, type Mismatch, ShmemError } from "../errors.js";
@@ -18,6 +19,7 @@ import type { NdisChoices } from "./choices.js";
 import { Dispatcher, type PendingRequest, type RequestQueue } from "./dispatch.js";
 import type { DriverRecord } from "./driver.js";
 import { explainAddress } from "./explain.js";
+import type { GuardOptions } from "./guard.js";
 import type { BlockHistory } from "./history.js";
 import { type Irql, irqlName } from "./irql.js";
 import { type BlockExplanation, type BugCheck, type Violation, ViolationError } from "./violations.js";
@@ -86,6 +88,7 @@ export interface EnvironmentParts {
   readonly faults: FaultPlan | null;
   readonly iommu: LogicalMap | null;
   readonly history: BlockHistory | null;
+  readonly guard: GuardOptions | null;
   /** Requests that the core serves in one call, 1 to 1024. */
   readonly batch: number;
   /** Keep the caller's stack with each violation and block. */
@@ -176,7 +179,7 @@ export class NdisEnvironment {
     this.history = parts.history;
     this.sites = parts.sites;
     this.#onBugCheck = parts.onBugCheck;
-    this.blocks = new Blocks(this, parts.arena, parts.seed);
+    this.blocks = new Blocks(this, parts.arena, parts.seed, parts.guard);
     this.dispatcher = new Dispatcher(this, parts.batch);
   }
 

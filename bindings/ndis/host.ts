@@ -15,13 +15,14 @@ export {
   SHUTDOWN,
   stateName,
 } from "./adapter.js";
-export type { LiveBlock } from "./blocks.js";
+export type { GuardReport, LiveBlock } from "./blocks.js";
 export * as bugChecks from "./bug-checks.js";
 export { resolveChoices } from "./choices.js";
 export { Dispatcher, type DroppedRequest, type LatencySummary, PendingRequest, RequestQueue } from "./dispatch.js";
 export type { DriverRecord } from "./driver.js";
 export {
   type Clock,
+  callSite,
   type EnvironmentParts,
   type EventLog,
   type FaultPlan,
@@ -31,6 +32,7 @@ export {
   type Scheduler,
   type Threads,
 } from "./environment.js";
+export type { GuardOptions } from "./guard.js";
 export { AdapterHandle as AdapterHandleClass, DriverObjectHandle as DriverObjectHandleClass } from "./handles.js";
 export { BlockHistory } from "./history.js";
 export { type Irql, irqlName as levelInWords } from "./irql.js";

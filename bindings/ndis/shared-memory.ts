@@ -5,10 +5,11 @@
  * address is compared before, by an addition. Only when something differs is it worked out what (choice C27), and
  * nothing has changed by then.
  */
+
 import { hex, isAddress, type VirtualAddress } from "../addresses.js";
-import type { Explanation } from "../core/api.js";
 import { type ErrorCode, type Mismatch, ShmemError } from "../errors.js";
 import { type AdapterRecord, HALTING, INITIALIZING, SHUTDOWN, stateName } from "./adapter.js";
+import type { Sight } from "./blocks.js";
 import * as bugChecks from "./bug-checks.js";
 import {
   adapterOf,
@@ -182,34 +183,28 @@ export function NdisMFreeSharedMemory(
   const { environment } = adapter;
   if (environment.irql.current > 2 && !requireAtMostDispatch(environment, adapter, call)) return;
   if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return;
+  const { blocks, dispatcher } = environment;
   if (
     typeof VirtualAddress !== "number" ||
     typeof Length !== "number" ||
     typeof Cached !== "boolean" ||
-    !blockMatches(adapter, VirtualAddress, PhysicalAddress)
+    !blocks.plain ||
+    (dispatcher.undelivered > 0 && dispatcher.isUndelivered(VirtualAddress)) ||
+    !blocks.matches(VirtualAddress, PhysicalAddress)
   ) {
-    refuseFree(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
+    freeCarefully(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
     return;
   }
   try {
     environment.core.free(VirtualAddress, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag);
   } catch (error) {
     if (!(error instanceof ShmemError)) throw error;
-    refuseFree(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
+    freeCarefully(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
     return;
   }
-  if (environment.iommu !== null) environment.iommu.unmap(PhysicalAddress);
-  environment.blocks.released(adapter, VirtualAddress, Length, call);
+  blocks.released(adapter, VirtualAddress, Length, call);
   adapter.freed++;
   if (environment.log !== null) environment.note(adapter, `${call} ${Length} ${hex(VirtualAddress)}`);
-}
-
-/** The physical address is the block's, and the driver has received the block. */
-function blockMatches(adapter: AdapterRecord, virtual: number, logical: number): boolean {
-  const { blocks, dispatcher, iommu } = adapter.environment;
-  if (dispatcher.undelivered > 0 && dispatcher.isUndelivered(virtual)) return false;
-  if (iommu === null) return blocks.matches(virtual, logical);
-  return logical !== 0 && iommu.logicalOf(blocks.physicalOf(virtual)) === logical;
 }
 
 /** SDV rule NdisMFreeSharedMemory, and our extension of it to the other calls. Always false when it returns. */
@@ -225,8 +220,8 @@ function refuseInShutdown(adapter: AdapterRecord, call: string): boolean {
   return false;
 }
 
-/** A free that cannot be right: say what is wrong with it. Nothing has changed. */
-function refuseFree(
+/** The free field by field: to say what is wrong, or because something stands between driver and core (see blocks.ts). */
+function freeCarefully(
   adapter: AdapterRecord,
   call: string,
   length: unknown,
@@ -247,9 +242,9 @@ function refuseFree(
     refuseArgument(adapter, call, "Cached", cached, "", "must be true or false");
     return;
   }
-  const known = environment.core.explain(virtual as VirtualAddress);
-  if (known.state !== "live" || known.block?.virtual !== virtual) {
-    refuseAddress(adapter, call, virtual, physical, known);
+  const sight = environment.blocks.look(virtual);
+  if (sight.state !== "block") {
+    refuseAddress(adapter, call, virtual, physical, sight);
     return;
   }
   if (environment.dispatcher.isUndelivered(virtual)) {
@@ -264,7 +259,12 @@ function refuseFree(
     });
     return;
   }
-  refuseMismatch(adapter, call, length, cached, virtual, physical, known);
+  const owner = ownerOfFree(adapter, call, length, cached, physical, sight);
+  if (owner === null) return;
+  if (environment.log !== null) environment.note(adapter, `${call} ${String(length)} ${hex(virtual)}`);
+  owner.freed++;
+  const logical = environment.iommu === null ? sight.physical : environment.iommu.logicalOf(sight.physical);
+  environment.blocks.give(owner, sight, logical, call);
 }
 
 function refuseArgument(
@@ -286,40 +286,35 @@ function refuseArgument(
   });
 }
 
-/** The address is not the start of a live block: 0x7C/03. */
-function refuseAddress(
-  adapter: AdapterRecord,
-  call: string,
-  virtual: number,
-  physical: number,
-  known: Explanation,
-): void {
+/** The address is not the start of a live block: 0x7C/03, or 0xE6/03 for a second free under the verifier. */
+function refuseAddress(adapter: AdapterRecord, call: string, virtual: number, physical: number, sight: Sight): void {
   const { environment } = adapter;
   let code: ErrorCode = "FOREIGN_ADDRESS";
   let message = `${hex(virtual)} is in no memory of this machine`;
-  if (known.state === "live") {
+  if (sight.state === "interior") {
     code = "INTERIOR_ADDRESS";
-    message = `${hex(virtual)} lies ${virtual - (known.block?.virtual ?? 0)} bytes inside the block at ${hex(known.block?.virtual ?? 0)}: only a whole block can be freed, by the address that was handed out`;
-  } else if (known.state === "freed") {
+    message = `${hex(virtual)} lies ${virtual - sight.given} bytes inside the block at ${hex(sight.given)}: only a whole block can be freed, by the address that was handed out`;
+  } else if (sight.state === "freed") {
     code = "ALREADY_FREED";
     message = `the block at ${hex(virtual)} has already been freed`;
-  } else if (known.state === "free") {
+  } else if (sight.state === "free") {
     code = "NEVER_ALLOCATED";
     message = `no block was ever handed out at ${hex(virtual)}`;
   }
   if (looksExchanged(adapter, virtual, physical)) {
     message += "; VirtualAddress and PhysicalAddress look exchanged";
   }
+  const twice = code === "ALREADY_FREED" && environment.blocks.guard !== null;
   environment.violate(adapter, {
     rule: "FreeOfLiveBlock",
     code,
     call,
     message,
-    basis: known.state === "live" ? "choice" : "documented",
+    basis: sight.state === "interior" ? "choice" : "documented",
     value: virtual,
     unit: "address",
     address: virtual,
-    bugCheck: bugChecks.freeInvalid(adapter, virtual),
+    bugCheck: twice ? bugChecks.freedTooMany(1) : bugChecks.freeInvalid(adapter, virtual),
   });
 }
 
@@ -328,56 +323,48 @@ function looksExchanged(adapter: AdapterRecord, virtual: number, physical: numbe
   return known.state === "live" && known.block?.virtual === physical && virtual !== physical;
 }
 
-/** The block is live and the free is of something else: every wrong field, in the order of the parameters (misuse B13). */
-function refuseMismatch(
+/**
+ * Compare every field of a free with its allocation, in the order of the parameters (misuse B13). Returns the owner whose
+ * block is to be freed: the caller where all is right, anybody under the lenient answers of choice C27, null otherwise.
+ */
+function ownerOfFree(
   adapter: AdapterRecord,
   call: string,
   length: unknown,
   cached: boolean,
-  virtual: number,
   physical: number,
-  known: Explanation,
-): void {
+  sight: Sight,
+): AdapterRecord | null {
   const { environment } = adapter;
-  const { choices, core } = environment;
-  const block = known.block;
-  const tag = block?.tag ?? 0;
+  const { choices } = environment;
+  const { tag, given } = sight;
   const owner = environment.adapters[adapterOfTag(tag) - 1];
-  if ((tag & TAG_PROVIDER) !== 0) {
+  if ((tag & TAG_PROVIDER) !== 0 || owner === undefined) {
     environment.violate(adapter, {
       rule: "FreeByTheCallOfTheAllocation",
       code: "WRONG_HANDLE",
       call,
       message: "the block was allocated with NdisAllocateSharedMemory and goes back through NdisFreeSharedMemory",
-      value: virtual,
+      value: given,
       unit: "address",
-      address: virtual,
+      address: given,
     });
-    return;
+    return null;
   }
-  const start = core.physicalOf(virtual as VirtualAddress);
-  const expected = environment.iommu === null ? start : environment.iommu.logicalOf(start);
+  const expected = environment.iommu === null ? sight.physical : environment.iommu.logicalOf(sight.physical);
   const mismatches: Mismatch[] = [];
   const codes: ErrorCode[] = [];
-  const differs = (code: ErrorCode, field: string, given: unknown, wanted: unknown, unit: string): void => {
-    if (given === wanted) return;
+  const differs = (code: ErrorCode, field: string, is: unknown, wanted: unknown, unit: string): void => {
+    if (is === wanted) return;
     codes.push(code);
-    mismatches.push({ field, given, expected: wanted, unit });
+    mismatches.push({ field, given: is, expected: wanted, unit });
   };
-  if (owner !== adapter) {
-    codes.push("WRONG_OWNER");
-    mismatches.push({
-      field: "MiniportAdapterHandle",
-      given: nameOf(adapter),
-      expected: nameOf(owner),
-      unit: "adapter",
-    });
-  }
-  differs("LENGTH_MISMATCH", "Length", length, block?.lengthBytes, "bytes");
+  differs("WRONG_OWNER", "MiniportAdapterHandle", nameOf(adapter), nameOf(owner), "adapter");
+  differs("LENGTH_MISMATCH", "Length", length, sight.lengthBytes, "bytes");
   differs("CACHED_MISMATCH", "Cached", cached, cachedOfTag(tag), "flag");
   differs("PHYSICAL_MISMATCH", "PhysicalAddress", physical, expected, "address");
   const code = codes[0];
-  if (code === undefined) return;
+  if (code === undefined) return owner;
   const onlyCached = codes.length === 1 && code === "CACHED_MISMATCH";
   const lenient = choices.freeMismatch === "freeByAddress" || (onlyCached && choices.cachedMismatch === "warn");
   const hint = codes.includes("PHYSICAL_MISMATCH") ? physicalHint(physical, expected) : "";
@@ -390,18 +377,13 @@ function refuseMismatch(
     mismatches,
     value: mismatches[0]?.given,
     unit: mismatches[0]?.unit ?? "",
-    address: virtual,
+    address: given,
   });
-  if (!lenient || owner === undefined) return;
-  core.free(virtual as VirtualAddress);
-  if (environment.iommu !== null) environment.iommu.unmap(expected);
-  environment.blocks.released(owner, virtual, block?.lengthBytes ?? 0, call);
-  owner.freed++;
-  if (environment.log !== null) environment.note(adapter, `${call} ${hex(virtual)} by address`);
+  return lenient ? owner : null;
 }
 
-function nameOf(adapter: AdapterRecord | undefined): string {
-  return adapter === undefined ? "nobody" : `${adapter.name} (adapter ${adapter.number})`;
+function nameOf(adapter: AdapterRecord): string {
+  return `${adapter.name} (adapter ${adapter.number})`;
 }
 
 /** The commonest way to get a physical address wrong is to keep half of it. */

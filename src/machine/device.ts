@@ -5,6 +5,7 @@
  * before a byte moves: an address outside every live block is `TRANSLATION_FAULT`, recorded as a violation (0xE6/26).
  * Mappings cover whole frames, so an overrun inside the last frame happens, and can be found.
  */
+
 import {
   type AdapterRecord,
   type Arena,
@@ -15,6 +16,7 @@ import {
   ShmemError,
 } from "../../bindings/index.js";
 import type { EventQueue, MachineEventEntry, SimulatedClock } from "./clock.js";
+import type { Iommu } from "./iommu.js";
 
 /** A model of a device. Registers are 32 bits wide; offsets are bytes. */
 export interface DeviceModel {
@@ -74,6 +76,7 @@ export class MachinePort implements DevicePort {
   readonly #adapter: AdapterRecord;
   readonly #environment: NdisEnvironment;
   readonly #arena: ArenaBytes;
+  readonly #iommu: Iommu | null;
   readonly #clock: SimulatedClock;
   readonly #events: EventQueue;
   readonly #interrupt: () => void;
@@ -84,6 +87,7 @@ export class MachinePort implements DevicePort {
   constructor(
     adapter: AdapterRecord,
     arena: ArenaBytes,
+    iommu: Iommu | null,
     clock: SimulatedClock,
     events: EventQueue,
     interrupt: () => void,
@@ -91,6 +95,7 @@ export class MachinePort implements DevicePort {
     this.#adapter = adapter;
     this.#environment = adapter.environment;
     this.#arena = arena;
+    this.#iommu = iommu;
     this.#clock = clock;
     this.#events = events;
     this.#interrupt = interrupt;
@@ -176,20 +181,39 @@ export class MachinePort implements DevicePort {
   /** Where the byte at `logical` lies, and for how many bytes that holds; a fault where nothing is mapped. */
   #reach(logical: number, write: boolean): { readonly physical: number; readonly lengthBytes: number } {
     const environment = this.#environment;
+    const iommu = this.#iommu;
+    let physical = logical;
+    let reach = Number.POSITIVE_INFINITY;
+    if (iommu !== null) {
+      const there = iommu.reach(this.#adapter.number, logical, write);
+      if ("reason" in there) return this.#fault(logical, write, there.reason);
+      physical = there.physical;
+      reach = there.lengthBytes;
+    }
+    let virtual = 0;
     try {
-      const { lengthBytes, virtual } = environment.core.translatePhysical(logical as PhysicalAddress);
-      if (environment.blocks.deviceMayReach(virtual)) return { physical: logical, lengthBytes };
+      const there = environment.core.translatePhysical(physical as PhysicalAddress);
+      virtual = there.virtual;
+      if (environment.blocks.deviceMayReach(virtual)) {
+        return { physical, lengthBytes: Math.min(reach, there.lengthBytes) };
+      }
     } catch (error) {
       if (!(error instanceof ShmemError)) throw error;
     }
-    return this.#fault(logical, write);
+    return this.#fault(logical, write, "unmapped", virtual);
   }
 
-  #fault(logical: number, write: boolean): never {
+  #fault(logical: number, write: boolean, reason: "unmapped" | "direction" | "another device", virtual = 0): never {
     const adapter = this.#adapter;
     const environment = this.#environment;
     environment.step++;
-    const message = `the device ${write ? "wrote to" : "read from"} ${hex(logical)}, which no live block holds`;
+    const why = {
+      unmapped: "which no live block holds",
+      direction: `which is mapped for ${write ? "reading" : "writing"} only (direction)`,
+      "another device": "which is mapped for another device",
+    };
+    const at = virtual === 0 ? environment.blocks.virtualOf(logical) : virtual;
+    const message = `the device ${write ? "wrote to" : "read from"} ${hex(logical)}, ${why[reason]}`;
     const details = { value: logical, unit: "address" } as const;
     const finding = {
       rule: "DeviceReachesMappings",
@@ -199,6 +223,7 @@ export class MachinePort implements DevicePort {
       basis: environment.iommu === null ? "choice" : "documented",
       bugCheck: bugChecks.deviceFault(adapter, logical, write),
       ...details,
+      ...(at === 0 ? {} : { address: at }),
     } as const;
     environment.violate(adapter, finding);
     // Under `collect` the violation is recorded only, but the access must not happen all the same.

@@ -1,6 +1,7 @@
 /** The simulated machine. */
 export { Adapter, type AdapterOptions } from "./adapter.js";
 export type { DeviceModel, DevicePort } from "./device.js";
+export { type FaultRule, lowMemory } from "./faults.js";
 export type { LogMode } from "./log.js";
 export {
   type LoadedDriver,

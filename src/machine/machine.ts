@@ -39,6 +39,7 @@
  *
  * Nothing here reads a clock or a random source of the host: one seed is one history, to the byte of the event log.
  */
+
 import {
   AdapterRecord,
   type Arena,
@@ -61,6 +62,8 @@ import {
   endInitialize,
   type FaultPlan,
   forceRelease,
+  type GuardOptions,
+  type GuardReport,
   HALTED,
   HALTING,
   HIGH_LEVEL,
@@ -98,6 +101,8 @@ import {
 import { Adapter, type AdapterOptions } from "./adapter.js";
 import { EventQueue, SimulatedClock } from "./clock.js";
 import { ArenaBytes, MachinePort } from "./device.js";
+import { type FaultRule, Faults } from "./faults.js";
+import { Iommu } from "./iommu.js";
 import { type LogMode, RunLog } from "./log.js";
 import { Prng } from "./prng.js";
 import { Processors } from "./processors.js";
@@ -134,8 +139,12 @@ export interface MachineOptions {
   readonly log?: LogMode;
   /** Keep stacks with violations and blocks. Slow. Default false. */
   readonly sites?: boolean;
-  /** Injected failures. Default none. */
-  readonly faults?: FaultPlan | null;
+  /** Injected failures: rules, or a plan of your own. Default none. */
+  readonly faults?: readonly FaultRule[] | FaultPlan | null;
+  /** Red zones, fill patterns, quarantine: see `GuardOptions`. Default off. */
+  readonly guard?: boolean | GuardOptions;
+  /** Between devices and memory: "identity" (default), or "remapped", an IOMMU with addresses of its own. */
+  readonly iommu?: "identity" | "remapped";
   /** Simulated time that halt may take before the watchdog bites, nanoseconds. Default 600 s. */
   readonly watchdogNs?: number;
   /** Called once, under the policy `break`. */
@@ -155,6 +164,8 @@ const OPTION_KEYS: readonly string[] = [
   "log",
   "sites",
   "faults",
+  "guard",
+  "iommu",
   "watchdogNs",
   "onBugCheck",
 ];
@@ -192,6 +203,8 @@ export interface MachineReport {
     readonly call: string;
     readonly error: unknown;
   }[];
+  /** What guard mode holds back. */
+  readonly guard: GuardReport;
   readonly coreDigest: string;
   readonly logDigest: string;
 }
@@ -226,6 +239,7 @@ export class Machine {
   readonly #scheduler: MachineScheduler;
   readonly #log: RunLog | null;
   readonly #watchdogNs: number;
+  readonly #iommu: Iommu | null;
   readonly #drivers: Map<LoadedDriver, { readonly object: DriverObjectHandle; readonly records: DriverRecord[] }> =
     new Map();
   #loop: Promise<void> | null = null;
@@ -248,6 +262,8 @@ export class Machine {
     this.#threads = new MachineThreads(this.#events, this.#processors);
     this.#scheduler = new MachineScheduler(schedule, this.#events, new Prng(seed, 1), this.#processors);
     this.#log = log === "off" ? null : new RunLog(log);
+    this.#iommu = options.iommu === "remapped" ? new Iommu() : null;
+    const guard = options.guard === true ? {} : options.guard === false ? null : (options.guard ?? null);
     this.#arena = new ArenaBytes(coreOptions.arena ?? null);
     this.environment = new NdisEnvironment({
       core,
@@ -259,9 +275,12 @@ export class Machine {
       scheduler: this.#scheduler,
       threads: this.#threads,
       log: this.#log,
-      faults: options.faults ?? null,
-      iommu: null,
-      history: log === "lines" || sites ? new BlockHistory() : null,
+      faults: Array.isArray(options.faults)
+        ? this.#plan(options.faults)
+        : ((options.faults ?? null) as FaultPlan | null),
+      iommu: this.#iommu,
+      history: log === "lines" || sites || guard !== null ? new BlockHistory() : null,
+      guard,
       batch,
       sites,
       seed,
@@ -287,6 +306,16 @@ export class Machine {
     const core = options.core === undefined ? Core.openSync(coreOptions) : options.core(coreOptions);
     return new Machine(options, core, coreOptions);
   }
+  /** Other injected failures from now on; `null` lifts them. */
+  inject(faults: readonly FaultRule[] | FaultPlan | null): void {
+    this.environment.faults = Array.isArray(faults) ? this.#plan(faults) : (faults as FaultPlan | null);
+  }
+
+  /** Guard mode: look at every guarded block and at what is in quarantine. Returns what was found, which is also recorded. */
+  sweep(): readonly Violation[] {
+    return this.environment.blocks.sweep();
+  }
+
   /** Simulated time, nanoseconds. */
   get nowNs(): number {
     return this.#clock.nowNs;
@@ -585,6 +614,7 @@ export class Machine {
       violations: environment.violations,
       warnings: environment.warnings,
       handlerErrors: environment.handlerErrors,
+      guard: environment.blocks.guardReport(),
       coreDigest: this.core.digest(),
       logDigest: this.logDigest(),
     };
@@ -625,6 +655,10 @@ export class Machine {
     this.dispose();
   }
 
+  #plan(rules: readonly FaultRule[]): Faults {
+    return new Faults(rules, this.seed, () => this.#clock.nowNs);
+  }
+
   #makeAdapter(record: DriverRecord, driverName: string, options: AdapterOptions): Adapter {
     const device = options.device ?? null;
     const adapters = this.environment.adapters.length;
@@ -651,7 +685,7 @@ export class Machine {
       },
     );
     const made = services as unknown as MachineServices;
-    const port = new MachinePort(one, this.#arena, this.#clock, this.#events, () => made.raiseInterrupt());
+    const port = new MachinePort(one, this.#arena, this.#iommu, this.#clock, this.#events, () => made.raiseInterrupt());
     const adapter = new Adapter(one, made, device, port);
     device?.attach(port);
     this.adapters.push(adapter);

@@ -194,13 +194,16 @@ export class MachineServices implements AdapterServices {
   }
 
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array {
-    const { environment } = this.#adapter;
-    const bytes = environment.core.bytes(address, lengthBytes);
-    const special = environment.blocks.specialStateOf(address);
-    if (special !== null) {
-      throw new ShmemError("TRANSLATION_FAULT", special, { value: address, unit: "address" });
+    const { blocks, core, dispatcher } = this.#adapter.environment;
+    const bytes = core.bytes(address, lengthBytes);
+    if (blocks.plain && dispatcher.undelivered === 0) return bytes;
+    const sight = blocks.look(address);
+    const inside = sight.state === "block" || sight.state === "interior";
+    if (inside && address + lengthBytes <= sight.given + sight.lengthBytes && !dispatcher.isUndelivered(sight.given)) {
+      return bytes;
     }
-    return bytes;
+    const why = blocks.specialStateOf(address) ?? `the range leaves the block of ${sight.lengthBytes} bytes`;
+    throw new ShmemError("TRANSLATION_FAULT", why, { value: address, unit: "address" });
   }
 
   readU32(address: VirtualAddress): number {

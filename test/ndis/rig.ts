@@ -236,7 +236,8 @@ export function check(machine: Machine): void {
       if (adapter.dma !== null && !adapter.dma.addresses64) assert.ok(physical + block.lengthBytes <= 2 ** 32);
     }
   }
-  assert.equal(stats.liveBlocks, live);
+  const { quarantinedBlocks, damagedBlocks } = environment.blocks.guardReport();
+  assert.equal(stats.liveBlocks, live + quarantinedBlocks + damagedBlocks);
   // 6. the level is what it was
   assert.equal(environment.irql.current, 0);
 }
