@@ -13,14 +13,16 @@ import { ShmemError } from "../../bindings/index.js";
 import { type Capture, readCapture } from "../capture/index.js";
 import { DRIVERS, type DriverModel } from "../drivers/index.js";
 import { SCHEDULES, type ScheduleName } from "../machine/index.js";
-import { EXIT, isClean, progressBar, reportPicture, reportTable } from "../report/index.js";
-import { type PlayResult, play } from "../run/index.js";
+import { EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../report/index.js";
+import { type PlayResult, play, soak } from "../run/index.js";
 import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "./command.js";
+import { soakTable } from "./soak.js";
 
 const PLAYABLE: readonly ScheduleName[] = SCHEDULES.filter((name) => name !== "manual");
 
-/** The capture of the package, seen from dist/cli.js or from a bundled test in build/test/. */
-const DEFAULT_CAPTURES = ["../examples/traffic/two-hosts.pcap", "../../examples/traffic/two-hosts.pcap"];
+/** The capture that comes with the package, and how many folders above this file its root may be (dist/chunks: two). */
+const DEFAULT_CAPTURE = "examples/traffic/two-hosts.pcap";
+const MOST_FOLDERS_UP = 4;
 
 const HELP = `usage: ndis-shmem run [OPTIONS]
 
@@ -29,12 +31,15 @@ reaches memory by physical address alone, and the frames of a capture file.
 
   --driver NAME      ${DRIVERS.map((driver) => driver.name).join(", ")} (default e100bex)
   --traffic FILE     classic pcap; default: two hosts on one wire, 579 frames
-  --arena BYTES      shared memory, with K, M or G; default: enough (1M for e100bex)
+  --arena BYTES      shared memory, with K, M or G (default: enough for the
+                     driver, 1M for e100bex)
   --seed N           0 to 2^53 - 1 (default 1); one seed, one history
   --schedule NAME    ${PLAYABLE.join(", ")}
                      (default fifo): the order in which requests complete
   --json             one JSON object on stdout and nothing else
   --picture FILE     write an SVG: memory over time, and the arena at its peak
+  --soak N           N lives, seeds counted from --seed, each with a schedule
+                     of its own and 5 % of its requests failing
   --help             this text
 
 exit codes: 0 clean, 1 findings (violations, leaks, mismatches),
@@ -46,7 +51,10 @@ interface RunOptions {
   readonly traffic: string | null;
   readonly arenaBytes: number;
   readonly seed: number;
-  readonly schedule: ScheduleName;
+  /** Null: fifo, or with --soak one for each life. */
+  readonly schedule: ScheduleName | null;
+  /** Lives to soak, or null for one plain life. */
+  readonly soak: number | null;
   readonly json: boolean;
   readonly picture: string | null;
 }
@@ -59,21 +67,23 @@ export const runCommand: Command = {
   run: async (args, io) => {
     const options = parse(args);
     const { capture, title } = load(options.traffic);
+    if (options.soak !== null) return soaking(options, options.soak, capture, title, io);
     const result = await playing(options, capture, title, io);
     const { report, history, refused } = result;
     if (options.picture !== null) save(options.picture, reportPicture(report, history));
     if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
     else io.out(reportTable(report, history, refused));
     if (capture.clampedStamps > 0) {
-      io.err(
-        `ndis-shmem run: ${capture.clampedStamps} frames had a stamp before their predecessor's and were moved to it\n`,
-      );
+      const who =
+        capture.clampedStamps === 1
+          ? "1 frame had a stamp before its"
+          : `${capture.clampedStamps} frames had a stamp before their`;
+      io.err(`ndis-shmem run: ${who} predecessor's; moved to it\n`);
     }
     if (refused !== null) {
       io.err(`ndis-shmem run: ${report.driver} refused to initialize: NDIS_STATUS_${refused}\n`);
-      return isClean(report) ? EXIT.refused : EXIT.findings;
     }
-    return isClean(report) ? EXIT.clean : EXIT.findings;
+    return exitCodeOf(report, refused);
   },
 };
 
@@ -83,16 +93,19 @@ function parse(args: readonly string[]): RunOptions {
   if (driver === undefined) {
     throw new UsageError(`--driver takes ${DRIVERS.map((one) => one.name).join(", ")}, not \`${values.driver}\``);
   }
-  const schedule = PLAYABLE.find((name) => name === (values.schedule ?? "fifo"));
-  if (schedule === undefined) {
+  const schedule = PLAYABLE.find((name) => name === values.schedule) ?? null;
+  if (schedule === null && values.schedule !== undefined) {
     throw new UsageError(`--schedule takes ${PLAYABLE.join(", ")}, not \`${values.schedule}\``);
   }
+  const soak = values.soak === undefined ? null : parseInteger("--soak", values.soak, 1, 1_000_000_000);
+  if (soak !== null && values.picture !== undefined) throw new UsageError("--picture shows one life: not with --soak");
   return {
     driver,
     schedule,
     traffic: values.traffic ?? null,
     arenaBytes: values.arena === undefined ? driver.arenaBytes : parseBytes("--arena", values.arena),
-    seed: values.seed === undefined ? 1 : parseInteger("--seed", values.seed, 0, Number.MAX_SAFE_INTEGER),
+    seed: values.seed === undefined ? 1 : parseInteger("--seed", values.seed, 0, Number.MAX_SAFE_INTEGER - (soak ?? 0)),
+    soak,
     json: values.json ?? false,
     picture: values.picture ?? null,
   };
@@ -107,6 +120,7 @@ function parsed(args: readonly string[]): {
     schedule?: string;
     json?: boolean;
     picture?: string;
+    soak?: string;
   };
 } {
   try {
@@ -122,6 +136,7 @@ function parsed(args: readonly string[]): {
         schedule: { type: "string" },
         json: { type: "boolean" },
         picture: { type: "string" },
+        soak: { type: "string" },
       },
     });
   } catch (error) {
@@ -148,11 +163,11 @@ function load(traffic: string | null): { capture: Capture; title: string } {
 }
 
 function defaultCapture(): string {
-  const places = DEFAULT_CAPTURES.map((relative) => fileURLToPath(new URL(relative, import.meta.url)));
-  const found = places.find((place) => existsSync(place));
-  if (found === undefined)
-    throw new UsageError(`the capture of the package is not at ${places[0]}; give one with --traffic`);
-  return found;
+  for (let up = 1; up <= MOST_FOLDERS_UP; up += 1) {
+    const place = fileURLToPath(new URL("../".repeat(up) + DEFAULT_CAPTURE, import.meta.url));
+    if (existsSync(place)) return place;
+  }
+  throw new UsageError(`the package has lost ${DEFAULT_CAPTURE}; give a capture with --traffic`);
 }
 
 function save(path: string, text: string): void {
@@ -164,28 +179,70 @@ function save(path: string, text: string): void {
 }
 
 async function playing(options: RunOptions, capture: Capture, title: string, io: CommandIo): Promise<PlayResult> {
-  const started = performance.now();
-  let shownAt = started + 800;
+  const { driver, arenaBytes, seed, schedule } = options;
+  return withProgress("frames", io, options, (onProgress) =>
+    play({
+      driver,
+      arenaBytes,
+      seed,
+      capture,
+      title,
+      schedule: schedule ?? "fifo",
+      wallMs: () => performance.now(),
+      ...(io.progress ? { onProgress } : {}),
+    }),
+  );
+}
+
+async function soaking(
+  options: RunOptions,
+  lives: number,
+  capture: Capture,
+  title: string,
+  io: CommandIo,
+): Promise<number> {
+  const { driver, arenaBytes, seed, schedule } = options;
+  const report = await withProgress("lives", io, options, (onProgress) =>
+    soak({
+      driver,
+      arenaBytes,
+      seed,
+      lives,
+      capture,
+      title,
+      wallMs: () => performance.now(),
+      ...(schedule === null ? {} : { schedule }),
+      ...(io.progress ? { onProgress } : {}),
+    }),
+  );
+  const repeat = `ndis-shmem run --driver ${driver.name} --arena ${arenaBytes}${schedule === null ? "" : ` --schedule ${schedule}`}`;
+  io.out(options.json ? `${JSON.stringify(report, null, 2)}\n` : soakTable(report, repeat));
+  return report.clean === report.lives ? EXIT.clean : EXIT.findings;
+}
+
+/** Run with a progress bar from the second second on, and turn what the arena's size can cause into a usage error. */
+async function withProgress<T>(
+  noun: string,
+  io: CommandIo,
+  options: RunOptions,
+  run: (onProgress: (done: number, whole: number) => void) => Promise<T>,
+): Promise<T> {
+  let shownAt = performance.now() + 800;
   let shown = false;
-  const onProgress = (played: number, whole: number): void => {
+  const onProgress = (done: number, whole: number): void => {
     const now = performance.now();
     if (now - shownAt < 200) return;
     shownAt = now;
     shown = true;
-    io.err(`\r${progressBar("playing", played, whole, "frames", io.columns - 1)}\u001b[K`);
+    io.err(`\r${progressBar("playing", done, whole, noun, io.columns - 1)}\u001b[K`);
   };
   try {
-    return await play({
-      ...options,
-      capture,
-      title,
-      wallMs: () => performance.now(),
-      ...(io.progress ? { onProgress } : {}),
-    });
+    return await run(onProgress);
   } catch (error) {
     if (error instanceof ShmemError && error.field === "arenaBytes") throw new UsageError(`--arena: ${error.message}`);
-    if (error instanceof RangeError)
-      throw new UsageError(`--arena: the host has no ${options.arenaBytes} bytes: ${error.message}`);
+    if (error instanceof RangeError && /array buffer/i.test(error.message)) {
+      throw new UsageError(`--arena: this host has no ${options.arenaBytes} bytes: ${error.message}`);
+    }
     throw error;
   } finally {
     if (shown) io.err("\r\u001b[K");

@@ -121,9 +121,19 @@ export const EXIT = {
   refused: 3,
 } as const;
 
-/** True when the run broke no rule, leaked nothing and delivered every byte as it was. */
+/** True when the run broke no rule, leaked nothing, lost nothing without a word and delivered every byte as it was. */
 export function isClean(report: RunReport): boolean {
-  return report.leaks === 0 && report.violations.length === 0 && report.packets.mismatched === 0;
+  const { mismatched, reasons } = report.packets;
+  return report.leaks === 0 && report.violations.length === 0 && mismatched === 0 && (reasons[LOST] ?? 0) === 0;
+}
+
+/** The reason of a frame that the driver neither indicated nor said it dropped: a finding. */
+export const LOST = "lost";
+
+/** The exit code of a run. `refused`: the status with which the driver refused to initialize, or null. */
+export function exitCodeOf(report: RunReport, refused: string | null): number {
+  if (!isClean(report)) return EXIT.findings;
+  return refused === null ? EXIT.clean : EXIT.refused;
 }
 
 /** The spread of some durations, or null of none. Does not change the array. */

@@ -23,7 +23,7 @@ import {
 import type { Capture } from "../capture/index.js";
 import type { DriverModel } from "../drivers/index.js";
 import { type Adapter, Machine, type MachineReport, Prng, type ScheduleName } from "../machine/index.js";
-import { type ReportedViolation, type RunHistory, type RunReport, spreadOf } from "../report/index.js";
+import { LOST, type ReportedViolation, type RunHistory, type RunReport, spreadOf } from "../report/index.js";
 import { Observer } from "./observer.js";
 import { UpperLayer } from "./upper-layer.js";
 
@@ -166,7 +166,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   }
   observer.look();
   upper.close();
-  for (let count = 0; count < upper.lost; count += 1) drop("lost");
+  for (let count = 0; count < upper.lost; count += 1) drop(LOST);
   const result = machine.report();
   const wallMs = options.wallMs() - started;
   const report: RunReport = {

@@ -1,0 +1,125 @@
+/**
+ * soak: many lives of one NIC, each with its own seed, schedule and bad luck.
+ *
+ * Life `n` has the seed `seed + n`. From it come the schedule (any but `manual`) and the failures: each opportunity to fail
+ * (a registration, a synchronous allocation, a request at the queue or at its service) is taken with probability
+ * `failureRate`. A correct driver breaks no rule, leaks nothing and gives every frame that it loses a reason; it may refuse
+ * to initialize, and then it must have released everything. A finding is repeated by a soak of one life with its seed.
+ */
+import type { CoreApi, CoreOptions } from "../../bindings/index.js";
+import type { Capture } from "../capture/index.js";
+import type { DriverModel } from "../drivers/index.js";
+import { Prng, SCHEDULES, type ScheduleName } from "../machine/index.js";
+import { isClean, type RunReport } from "../report/index.js";
+import { play } from "./play.js";
+
+const SCHEDULE_STREAM = 21;
+const FAULT_STREAM = 22;
+const MOST_FINDINGS = 20;
+
+/** Options of `soak`. */
+export interface SoakOptions {
+  readonly driver: DriverModel;
+  readonly capture: Capture;
+  readonly title: string;
+  /** Seed of the first life. `seed + lives` is at most 2^53 - 1. */
+  readonly seed: number;
+  readonly lives: number;
+  readonly arenaBytes?: number;
+  /** 0 to 1. Default 0.05. */
+  readonly failureRate?: number;
+  /** Only this schedule, instead of one drawn for each life. */
+  readonly schedule?: ScheduleName;
+  readonly core?: (options: CoreOptions) => CoreApi;
+  readonly wallMs: () => number;
+  readonly onProgress?: (done: number, whole: number) => void;
+}
+
+/** One life in which something was wrong. */
+export interface SoakFinding {
+  readonly seed: number;
+  readonly schedule: ScheduleName;
+  readonly report: RunReport;
+}
+
+/** What became of all lives. */
+export interface SoakReport {
+  readonly driver: string;
+  readonly seed: number;
+  readonly lives: number;
+  /** Lives without a violation, leak, mismatch or silently lost frame; refused ones included. */
+  readonly clean: number;
+  /** Lives in which the driver refused to initialize, as it may where a failure was injected. */
+  readonly refused: number;
+  /** Failures injected. */
+  readonly injected: number;
+  readonly packets: {
+    readonly offered: number;
+    readonly delivered: number;
+    readonly dropped: number;
+    readonly reasons: Readonly<Record<string, number>>;
+  };
+  readonly requests: { readonly asynchronous: number; readonly completedNull: number; readonly failedAtOnce: number };
+  /** The first of them. */
+  readonly findings: readonly SoakFinding[];
+  readonly timing: { readonly wallMs: number; readonly livesPerSecond: number };
+}
+
+/** Play `lives` lives, one after the other. */
+export async function soak(options: SoakOptions): Promise<SoakReport> {
+  const { driver, lives, failureRate = 0.05 } = options;
+  const started = options.wallMs();
+  const schedules = SCHEDULES.filter((name) => name !== "manual");
+  const findings: SoakFinding[] = [];
+  const reasons = new Map<string, number>();
+  const packets = { offered: 0, delivered: 0, dropped: 0 };
+  const requests = { asynchronous: 0, completedNull: 0, failedAtOnce: 0 };
+  let clean = 0;
+  let refused = 0;
+  let injected = 0;
+  for (let life = 0; life < lives; life += 1) {
+    const seed = options.seed + life;
+    const schedule =
+      options.schedule ?? (schedules[new Prng(seed, SCHEDULE_STREAM).below(schedules.length)] as ScheduleName);
+    const luck = new Prng(seed, FAULT_STREAM);
+    const strikes = (): boolean => {
+      const strikes = luck.chance(failureRate);
+      if (strikes) injected += 1;
+      return strikes;
+    };
+    const result = await play({ ...options, seed, schedule, faults: { strikes }, onProgress: () => {} });
+    const { report } = result;
+    if (result.refused !== null) refused += 1;
+    if (isClean(report)) clean += 1;
+    else if (findings.length < MOST_FINDINGS) findings.push({ seed, schedule, report });
+    packets.offered += report.packets.offered;
+    packets.delivered += report.packets.delivered;
+    packets.dropped += report.packets.dropped;
+    for (const [reason, count] of Object.entries(report.packets.reasons)) {
+      reasons.set(reason, (reasons.get(reason) ?? 0) + count);
+    }
+    requests.asynchronous += report.requests.asynchronous;
+    requests.completedNull += report.requests.completedNull;
+    requests.failedAtOnce += report.requests.failedAtOnce;
+    options.onProgress?.(life + 1, lives);
+  }
+  const wallMs = options.wallMs() - started;
+  return {
+    driver: driver.name,
+    seed: options.seed,
+    lives,
+    clean,
+    refused,
+    injected,
+    packets: {
+      ...packets,
+      reasons: Object.fromEntries([...reasons].sort(([left], [right]) => (left < right ? -1 : 1))),
+    },
+    requests,
+    findings,
+    timing: {
+      wallMs: Math.round(wallMs * 1000) / 1000,
+      livesPerSecond: wallMs > 0 ? Math.round((lives * 1e6) / wallMs) / 1000 : 0,
+    },
+  };
+}
