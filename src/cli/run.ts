@@ -70,7 +70,7 @@ export const runCommand: Command = {
     if (options.soak !== null) return soaking(options, options.soak, capture, title, io);
     const result = await playing(options, capture, title, io);
     const { report, history, refused } = result;
-    if (options.picture !== null) save(options.picture, reportPicture(report, history));
+    if (options.picture !== null) save(options.picture, reportPicture(report, history, refused));
     if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
     else io.out(reportTable(report, history, refused));
     if (capture.clampedStamps > 0) {

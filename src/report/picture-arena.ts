@@ -34,7 +34,9 @@ export function arenaPanel(history: RunHistory, width: number): Panel {
   const cell = Math.floor((width - LEFT) / columns);
   const rowHeight = Math.min(cell, 20);
   const parts = [
-    text(0, 14, `The arena when it was fullest, at ${durationText(peak.timeNs)}`, { class: "head ink" }),
+    text(0, 14, `The arena when it was fullest, at ${peak.timeNs === 0 ? "the start" : durationText(peak.timeNs)}`, {
+      class: "head ink",
+    }),
     text(
       width,
       14,

@@ -22,6 +22,7 @@ const TRAFFIC_HEIGHT = 92;
 const GAP = 22;
 const SILENCE_NS = 1_000_000_000;
 const BIN_PIXELS = 3;
+const DROP_PIXELS = 8;
 const LOWEST_RATE = 1e4;
 
 interface Plot {
@@ -317,12 +318,12 @@ function events(
   bottom: number,
 ): string {
   const parts: string[] = [];
-  const drops = new Map<number, { count: number; reasons: Set<string> }>();
+  const drops = new Map<number, Drops>();
   let firstFailure = true;
   for (const marker of history.markers) {
     const x = plot.axis.placeOf(marker.timeNs);
     if (marker.kind === "drop") {
-      const bin = Math.round(x / 8);
+      const bin = Math.round(x / DROP_PIXELS);
       const entry = drops.get(bin) ?? { count: 0, reasons: new Set<string>() };
       entry.count += 1;
       entry.reasons.add(marker.label);
@@ -354,32 +355,49 @@ function events(
       );
     }
   }
-  let labelled = Number.NEGATIVE_INFINITY;
-  for (const [bin, { count, reasons }] of [...drops].sort(([one], [other]) => one - other)) {
-    const x = bin * 8;
+  for (const [bin, { count }] of drops) {
+    const x = bin * DROP_PIXELS;
     const size = Math.min(7, 3 + Math.log2(count));
+    const top = trafficTop - 14;
     parts.push(
-      element("path", {
-        class: "bad",
-        d: `M${x - size} ${trafficTop - 14}L${x + size} ${trafficTop - 14}L${x} ${trafficTop - 14 + size * 1.5}Z`,
-      }),
+      element("path", { class: "bad", d: `M${x - size} ${top}L${x + size} ${top}L${x} ${top + size * 1.5}Z` }),
     );
-    if (x - labelled > 150) {
-      const near = [...drops].filter(([other]) => other >= bin && other * 8 - x <= 150);
-      const total = near.reduce((sum, [, entry]) => sum + entry.count, 0);
-      const names = [...new Set([...reasons, ...near.flatMap(([, entry]) => [...entry.reasons])])].sort().join(", ");
-      const end = Math.max(...near.map(([other]) => other * 8)) + 12;
-      const anchor = end > plot.right - 150 ? "end" : "start";
-      parts.push(
-        text(anchor === "end" ? x - 12 : end, trafficTop - 7, `${grouped(total)} dropped: ${names}`, {
-          class: "bad small",
-          "text-anchor": anchor,
-        }),
-      );
-      labelled = x;
+  }
+  parts.push(dropLabels(plot, drops, trafficTop - 7));
+  return parts.join("");
+}
+
+interface Drops {
+  count: number;
+  readonly reasons: Set<string>;
+}
+
+/** One label for each cluster of drops, behind it or before it, where no other cluster and no other label is. */
+function dropLabels(plot: Plot, drops: ReadonlyMap<number, Drops>, y: number): string {
+  const clusters: { from: number; to: number; count: number; reasons: Set<string> }[] = [];
+  for (const [bin, { count, reasons }] of [...drops].sort(([one], [other]) => one - other)) {
+    const x = bin * DROP_PIXELS;
+    const last = clusters.at(-1);
+    if (last !== undefined && x - last.to <= 60) {
+      last.to = x;
+      last.count += count;
+      for (const reason of reasons) last.reasons.add(reason);
+    } else {
+      clusters.push({ from: x, to: x, count, reasons: new Set(reasons) });
     }
   }
-  return parts.join("");
+  let taken = plot.left;
+  const labels = clusters.map(({ from, to, count, reasons }, index) => {
+    const label = `${grouped(count)} dropped: ${[...reasons].sort().join(", ")}`;
+    const width = label.length * 6.4 + 24;
+    const next = clusters[index + 1]?.from ?? plot.right;
+    const before = from - taken >= width;
+    const after = next - to >= width;
+    taken = after ? to + width : to;
+    if (!before && !after) return "";
+    return text(after ? to + 12 : from - 12, y, label, { class: "bad small", "text-anchor": after ? "start" : "end" });
+  });
+  return labels.join("");
 }
 
 /** Moments under the plot, as round as fits. */

@@ -46,12 +46,14 @@ const STYLE = `
   .title { font-size: 19px; font-weight: 600 } .head { font-size: 14px; font-weight: 600 } .small { font-size: 11px }
 `;
 
-/** Draw it. Returns a whole SVG document. */
-export function reportPicture(report: RunReport, history: RunHistory): string {
+/**
+ * Draw it. Returns a whole SVG document. `refused`: the status with which the driver refused to initialize, where it did.
+ */
+export function reportPicture(report: RunReport, history: RunHistory, refused: string | null = null): string {
   const inner = PICTURE_WIDTH - 2 * MARGIN;
   const time = timePanel(report, history, inner);
   const arena = arenaPanel(history, inner);
-  const top = 84;
+  const top = 92;
   const arenaTop = top + time.height + 26;
   const height = arenaTop + arena.height + MARGIN;
   const name = `ndis-shmem: ${report.driver} playing ${history.title}, seed ${report.seed}`;
@@ -67,14 +69,14 @@ export function reportPicture(report: RunReport, history: RunHistory): string {
     element("title", {}, escaped(name)),
     element("style", {}, STYLE),
     element("rect", { class: "page", width: PICTURE_WIDTH, height, rx: 8 }),
-    text(MARGIN, 40, clipped(`${report.driver} playing ${history.title}`, 60), { class: "title ink" }),
-    text(MARGIN, 62, summary(report), { class: "soft" }),
-    text(PICTURE_WIDTH - MARGIN, 40, verdict(report), {
-      class: `head ${isClean(report) ? "good" : "bad"}`,
+    text(MARGIN, 42, clipped(`${report.driver} playing ${history.title}`, 60), { class: "title ink" }),
+    text(MARGIN, 66, summary(report), { class: "soft" }),
+    text(PICTURE_WIDTH - MARGIN, 34, verdict(report, refused), {
+      class: `head ${isClean(report) && refused === null ? "good" : "bad"}`,
       "text-anchor": "end",
     }),
-    text(PICTURE_WIDTH - MARGIN, 62, `seed ${report.seed}, digest ${report.digest}`, {
-      class: "soft",
+    text(PICTURE_WIDTH - MARGIN, 52, `seed ${report.seed}, digest ${report.digest}`, {
+      class: "soft small",
       "text-anchor": "end",
     }),
     element("g", { transform: `translate(${MARGIN} ${top})` }, time.svg),
@@ -99,7 +101,8 @@ function summary(report: RunReport): string {
   );
 }
 
-function verdict(report: RunReport): string {
+function verdict(report: RunReport, refused: string | null): string {
+  if (refused !== null && isClean(report)) return `refused to initialize: NDIS_STATUS_${refused}`;
   if (isClean(report)) return "clean: no leak, no violation, every byte right";
   const found = [
     [report.violations.length, "violation"],
