@@ -9,6 +9,7 @@
  *     assembly/*.ts ──asc──▶ build/debug.wasm    asserts on, imports env.abort, for tests
  *                       ├──▶ build/release.wasm  imports nothing, at most 16 KB ──▶ bindings/generated/wasm.ts, as a string
  *                       └──▶ build/layout.wasm   constants alone ─────────────────▶ bindings/generated/layout.ts
+ *     bench/assembly/*.ts ──asc──▶ dist/bench/*.wasm  the bench's subjects: an allocator and a replay loop each
  *     bindings/, src/ ──esbuild──▶ dist/*.js          ESM for Node; the loader stays a dependency
  *                              ├─▶ dist/cjs/*.js      the same files, translated one by one
  *                              └─▶ dist/browser/*.js  minified, everything inside, no node: module
@@ -52,10 +53,11 @@ const ENTRIES = {
   ndis: "bindings/ndis/index.ts",
   fuzz: "src/fuzz/index.ts",
   bench: "bench/index.ts",
+  "bench-child": "bench/child.ts",
   cli: "src/cli/index.ts",
 };
 /** Programs for Node alone: no CommonJS twin, no browser bundle. */
-const NODE_ONLY = new Set(["bench", "cli"]);
+const NODE_ONLY = new Set(["bench", "bench-child", "cli"]);
 
 class BuildError extends Error {}
 
@@ -120,19 +122,31 @@ const STAGES = [
     sources: () => [...filesUnder(at("assembly")), at("asconfig.json"), at("src/build.mjs")].sort(),
     run: buildWasm,
   },
+  {
+    name: "subjects",
+    sources: () =>
+      [
+        ...filesUnder(at("assembly")),
+        ...filesUnder(at("bench/assembly")),
+        at("asconfig.json"),
+        at("src/build.mjs"),
+      ].sort(),
+    run: buildSubjects,
+  },
   { name: "bundles", sources: librarySources, run: buildBundles },
   { name: "types", sources: librarySources, run: buildTypes },
 ];
 
 // --- the Wasm and what is generated from it -----------------------------------------------------------------------
 
-async function compile(target, entry = "assembly/index.ts") {
+async function compile(target, entry = "assembly/index.ts", ...more) {
   const { main } = await import("assemblyscript/asc");
-  const { error, stderr } = await main([entry, "--config", "asconfig.json", "--target", target, "--baseDir", ROOT]);
+  const args = [entry, "--config", "asconfig.json", "--target", target, "--baseDir", ROOT, ...more];
+  const { error, stderr } = await main(args);
   // With --converge asc says when the last pass made the module larger than the one before, which it then keeps.
   const messages = stderr.toString().replace("Last converge was suboptimal.\n", "");
   if (messages !== "") process.stderr.write(messages);
-  if (error !== null) throw new BuildError(`asc refused assembly/ (target ${target}): ${error.message}`);
+  if (error !== null) throw new BuildError(`asc refused ${dirname(entry)}/ (target ${target}): ${error.message}`);
 }
 
 async function buildWasm() {
@@ -158,6 +172,19 @@ async function buildWasm() {
   }
   say(`release.wasm ${bytes.length} bytes of ${RELEASE_LIMIT_BYTES}, imports nothing`);
   return [at("build/debug.wasm"), at("build/release.wasm"), join(GENERATED, "wasm.ts"), join(GENERATED, "layout.ts")];
+}
+
+/** What each subject of the bench needs beyond the options of the release. */
+const SUBJECTS = { "ndis-shmem": [], "as-tlsf": ["--runtime", "minimal", "--importMemory"], loop: [] };
+
+async function buildSubjects() {
+  const outputs = [];
+  for (const [name, options] of Object.entries(SUBJECTS)) {
+    const outFile = `dist/bench/${name}.wasm`;
+    await compile("release", `bench/assembly/${name}.ts`, "--outFile", outFile, ...options);
+    outputs.push(at(outFile));
+  }
+  return outputs;
 }
 
 /**
@@ -323,11 +350,11 @@ async function buildBrowser(names, entries) {
   return [...split, alone];
 }
 
-/** Chunks carry a hash in their names: those of earlier builds go, the declarations stay. */
+/** Chunks carry a hash in their names: those of earlier builds go, what other stages made stays. */
 function removeLeftovers(kept) {
   for (const path of filesUnder(at("dist"))) {
     const [top] = relative(at("dist"), path).split(sep);
-    if (top !== "types" && top !== "types-cjs" && !kept.has(path)) rmSync(path);
+    if (!["types", "types-cjs", "bench"].includes(top) && !kept.has(path)) rmSync(path);
   }
 }
 

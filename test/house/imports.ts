@@ -85,8 +85,10 @@ function resolved(file: string, specifier: string): string {
   return posix.join(posix.dirname(file), specifier).replace(/\.js$/, ".ts");
 }
 
+/** `bench/assembly` is compiled with the core's sources by asc: like `assembly`, it is no room of this list. */
 function room(path: string): string {
-  return path.startsWith("src/cli/") ? "src/cli" : (path.split("/")[0] ?? "");
+  const apart = ["src/cli", "bench/assembly"].find((folder) => path.startsWith(`${folder}/`));
+  return apart ?? path.split("/")[0] ?? "";
 }
 
 /** Rooms that each room may reach into, itself aside. */

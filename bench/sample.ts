@@ -1,0 +1,106 @@
+/**
+ * One sample: a workload replayed once, its timed part timed as a whole.
+ *
+ * A clock read costs more than most operations here, so operations are never timed singly (the tail is another matter,
+ * see worst.ts). What is slow is not waited for: when the timed part would take longer than the budget, only its first
+ * operations are done, as many as fit, and the sample says how many.
+ */
+import type { Replayer } from "./replayer.js";
+import type { Workload } from "./workloads.js";
+
+export interface Sample {
+  readonly nsPerOp: number;
+  /** Allocations that failed while filling and in the timed part. */
+  readonly failures: number;
+  /** Operations that were timed. */
+  readonly operations: number;
+}
+
+/** How long to try. */
+export interface Patience {
+  /** Least time to spend on warming up. */
+  readonly warmUpMs: number;
+  /** Most time that the timed part of one sample may take. */
+  readonly budgetMs: number;
+}
+
+export const PATIENCE: Patience = { warmUpMs: 120, budgetMs: 400 };
+
+const SLICE = 4096;
+
+const NS_PER_MS = 1e6;
+
+/** A replayer made ready: compiled, warm, and with the number of operations that fit the budget. */
+export class Sampler {
+  readonly #replayer: Replayer;
+  readonly #workload: Workload;
+  /** Operations to time, or pairs of a plain loop. */
+  #to: number;
+  /** Depends on all that was done, so that nothing can be left out by a compiler. */
+  sink = 0;
+
+  constructor(replayer: Replayer, workload: Workload) {
+    this.#replayer = replayer;
+    this.#workload = workload;
+    this.#to = workload.loop?.pairs ?? workload.end;
+  }
+
+  /** Replay until the engine has compiled what it will compile, and find out how much fits the budget. */
+  warmUp(patience: Patience): void {
+    const began = performance.now();
+    this.#fit(patience.budgetMs);
+    for (let round = 1; round < 6 || performance.now() - began < patience.warmUpMs; round += 1) {
+      this.sample();
+      if (performance.now() - began > 10 * patience.warmUpMs + 2 * patience.budgetMs) return;
+    }
+  }
+
+  /** The first replay, in slices, stopped when the budget is spent. */
+  #fit(budgetMs: number): void {
+    const { loop, pre, end } = this.#workload;
+    const all = loop?.pairs ?? end;
+    let to = loop === undefined ? pre : 0;
+    if (loop === undefined) this.#replayer.replay(0, pre);
+    const began = performance.now();
+    while (to < all && performance.now() - began < budgetMs) {
+      const next = Math.min(all, to + SLICE);
+      if (loop === undefined) this.#replayer.replay(to, next);
+      else this.sink += this.#replayer.lifo(loop.bytes, next - to);
+      to = next;
+    }
+    this.#to = to;
+    this.#finish();
+  }
+
+  #finish(): void {
+    const { loop, end, total } = this.#workload;
+    if (loop !== undefined) return;
+    if (this.#to === end) this.#replayer.replay(end, total);
+    else this.#replayer.clear();
+  }
+
+  /** Replay once. */
+  sample(): Sample {
+    const { loop, pre } = this.#workload;
+    const to = this.#to;
+    if (loop !== undefined) {
+      const began = performance.now();
+      this.sink += this.#replayer.lifo(loop.bytes, to);
+      const took = performance.now() - began;
+      return { nsPerOp: (took * NS_PER_MS) / (2 * to), failures: 0, operations: 2 * to };
+    }
+    const before = this.#replayer.replay(0, pre);
+    const began = performance.now();
+    const failures = this.#replayer.replay(pre, to);
+    const took = performance.now() - began;
+    this.#finish();
+    this.sink += failures;
+    return { nsPerOp: (took * NS_PER_MS) / (to - pre), failures: before + failures, operations: to - pre };
+  }
+}
+
+/** The middle of some numbers; the lower of two. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[(sorted.length - 1) >> 1] ?? Number.NaN;
+}

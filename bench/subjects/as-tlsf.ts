@@ -1,0 +1,67 @@
+/**
+ * The subject `as-tlsf`: the allocator of AssemblyScript's runtime, in-band, as every managed AssemblyScript program has it.
+ *
+ * Out of memory is a trap there, which costs microseconds in the host and none of them is the allocator's. So it is timed
+ * with an arena that may grow as far as it must, which is to its advantage, and its failures are counted apart, in an
+ * arena that may not.
+ */
+import { subjectModule } from "../assets.js";
+import { type InsideExports, pagesFor, WasmReplayer } from "../inside.js";
+import type { Allocator } from "../replayer.js";
+import type { Place, Subject } from "../subject.js";
+import type { Workload } from "../workloads.js";
+
+type TlsfModule = InsideExports & {
+  heapBase(): number;
+  begin(withhold: number): number;
+  allocate(bytes: number): number;
+  free(address: number): void;
+};
+
+const WASM_PAGE = 65536;
+/** What the runtime keeps at the start of its heap (ROOT_SIZE of AssemblyScript's std/assembly/rt/tlsf.ts, rounded up). */
+const ROOT_BYTES = 1600;
+
+interface Limits {
+  /** Pages that the opener takes at once, for operations and slots. */
+  readonly spare: number;
+  /** May the runtime help itself to more arena when it is out of memory? */
+  readonly grows: boolean;
+}
+
+/** The allocator over an arena of so many bytes. */
+function open(arenaBytes: number, { spare, grows }: Limits): TlsfModule {
+  const module = subjectModule("as-tlsf");
+  const abort = (): never => {
+    throw new Error("the AssemblyScript runtime aborted");
+  };
+  // A first instance only says where the heap begins.
+  const probe = new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory({ initial: 1 }), abort } });
+  const needed = (probe.exports as TlsfModule).heapBase() + ROOT_BYTES + arenaBytes;
+  const pages = Math.ceil(needed / WASM_PAGE);
+  // The runtime first tries to double its memory, which this limit prevents, and then takes as little as will do.
+  const growth = grows ? pages >> 1 : 0;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages + spare + growth });
+  const wasm = new WebAssembly.Instance(module, { env: { memory, abort } }).exports as TlsfModule;
+  const surplus = pages * WASM_PAGE - needed;
+  wasm.begin(surplus >= 32 ? surplus - 16 : 0);
+  return wasm;
+}
+
+export const asTlsf: Subject = {
+  name: "as-tlsf",
+  summary: "AssemblyScript's runtime allocator (TLSF)",
+
+  openInside(workload: Workload): WasmReplayer {
+    return new WasmReplayer(open(workload.arenaBytes, { spare: pagesFor(workload), grows: true }), workload);
+  },
+
+  openStrict(workload: Workload): WasmReplayer {
+    return new WasmReplayer(open(workload.arenaBytes, { spare: pagesFor(workload), grows: false }), workload, true);
+  },
+
+  openAcross({ arenaBytes }: Place): Allocator {
+    const { allocate, free } = open(arenaBytes, { spare: 0, grows: true });
+    return { allocate, free };
+  },
+};

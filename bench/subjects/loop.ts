@@ -1,0 +1,29 @@
+/** The subject `loop`: no allocator. What its rows cost is what the loop, or the loop and an empty call, cost everywhere. */
+import { subjectModule } from "../assets.js";
+import { type InsideExports, WasmReplayer } from "../inside.js";
+import type { Allocator } from "../replayer.js";
+import type { Subject } from "../subject.js";
+import type { Workload } from "../workloads.js";
+
+type LoopModule = InsideExports & {
+  allocate(bytes: number): number;
+  free(address: number, bytes: number): number;
+};
+
+function open(): LoopModule {
+  return new WebAssembly.Instance(subjectModule("loop")).exports as LoopModule;
+}
+
+export const loop: Subject = {
+  name: "loop",
+  summary: "no allocator: the loop, and across the boundary an empty call",
+
+  openInside(workload: Workload): WasmReplayer {
+    return new WasmReplayer(open(), workload);
+  },
+
+  openAcross(): Allocator {
+    const { allocate, free } = open();
+    return { allocate, free };
+  },
+};

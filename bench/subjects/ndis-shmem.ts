@@ -1,0 +1,40 @@
+/** The subject `ndis-shmem`: the core, opened as `Core` opens it. One zone, no tags, address-only, checks on. */
+import { Core, type VirtualAddress } from "../../bindings/core/index.js";
+import { subjectModule } from "../assets.js";
+import { type InsideExports, WasmReplayer } from "../inside.js";
+import type { Allocator } from "../replayer.js";
+import type { Place, Subject } from "../subject.js";
+import type { Workload } from "../workloads.js";
+
+type CoreModule = InsideExports & {
+  openCore(frameShift: number, zoneCount: number, flags: number, scatterBase: number): number;
+  openZone(base: number, size: number, node: number, window: number): number;
+  openMemory(): number;
+};
+
+/** 4 GiB: aligned for every arena that the bench uses. */
+const ZONE_BASE = 2 ** 32;
+const WINDOW = 2 ** 46;
+
+export const ndisShmem: Subject = {
+  name: "ndis-shmem",
+  summary: "this package's core",
+
+  openInside(workload: Workload): WasmReplayer {
+    const wasm = new WebAssembly.Instance(subjectModule("ndis-shmem")).exports as CoreModule;
+    const code =
+      wasm.openCore(Math.log2(workload.frameSize), 1, 0, 2 ** 47) ||
+      wasm.openZone(ZONE_BASE, workload.arenaBytes, 0, WINDOW) ||
+      wasm.openMemory();
+    if (code !== 0) throw new Error(`the core does not open over ${workload.arenaBytes} bytes: code ${code}`);
+    return new WasmReplayer(wasm, workload);
+  },
+
+  openAcross({ arenaBytes, frameSize }: Place): Allocator {
+    const core = Core.openSync({ zones: [{ base: ZONE_BASE, size: arenaBytes }], frameSize, arena: null });
+    return {
+      allocate: (lengthBytes) => core.allocate(lengthBytes),
+      free: (address, lengthBytes) => core.free(address as VirtualAddress, lengthBytes),
+    };
+  },
+};
