@@ -44,6 +44,8 @@ export class DmaRecord {
   readonly completeHandler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null;
   readonly processHandler: MINIPORT_PROCESS_SG_LIST | null;
   readonly maximumPhysicalMapping: number;
+  /** Of a subordinate device (NdisMRegisterDmaChannel); -1 for a bus master. */
+  readonly channel: number;
   /** Scatter/gather lists that the driver has, by the object it was given. */
   readonly lists: Map<SCATTER_GATHER_LIST, ListRecord> = new Map();
   listsBuilt = 0;
@@ -56,12 +58,14 @@ export class DmaRecord {
     maximumPhysicalMapping: number,
     completeHandler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null,
     processHandler: MINIPORT_PROCESS_SG_LIST | null,
+    channel = -1,
   ) {
     this.adapter = adapter;
     this.addresses64 = addresses64;
     this.maximumPhysicalMapping = maximumPhysicalMapping;
     this.completeHandler = completeHandler;
     this.processHandler = processHandler;
+    this.channel = channel;
     this.handle = new DmaHandle(this);
   }
 }

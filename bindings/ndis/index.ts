@@ -55,6 +55,18 @@ export {
   type KIRQL,
   PASSIVE_LEVEL,
 } from "./irql.js";
+export {
+  NDIS_ATTRIBUTE_BUS_MASTER,
+  type NDIS_DMA_DESCRIPTION,
+  type NDIS_MINIPORT_CHARACTERISTICS,
+  NdisMAllocateSharedMemoryAsync,
+  NdisMInitializeScatterGatherDma,
+  NdisMRegisterDmaChannel,
+  NdisMRegisterMiniport,
+  NdisMSetAttributesEx,
+  NdisMUpdateSharedMemory,
+  type RegisterDmaChannelResult,
+} from "./legacy.js";
 export * from "./physical.js";
 export {
   type AllocateSharedMemory620Result,

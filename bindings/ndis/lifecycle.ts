@@ -113,7 +113,10 @@ function release(adapter: AdapterRecord, call: string, found: Violation[]): void
     );
   }
   if (adapter.liveBlocks > 0) found.push(reportLeak(adapter, call));
-  if (adapter.dma !== null) {
+  if (adapter.dma !== null && (adapter.driver.ndis5 || adapter.dma.channel >= 0)) {
+    adapter.dma.released = true;
+    adapter.dma = null;
+  } else if (adapter.dma !== null) {
     found.push(
       environment.record(adapter, {
         rule: "Init_RegisterSG",

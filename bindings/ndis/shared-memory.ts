@@ -121,7 +121,19 @@ export function NdisMAllocateSharedMemoryAsyncEx(
   const call = "NdisMAllocateSharedMemoryAsyncEx";
   const dma = dmaOf(MiniportDmaHandle, call);
   if (dma === null) return NDIS_STATUS_FAILURE;
+  if (dma.channel >= 0) return refuseSubordinate(dma.adapter, call);
   return requestShared(dma.adapter, dma.completeHandler, PASSIVE_LEVEL, call, Length, Cached, Context);
+}
+
+function refuseSubordinate(adapter: AdapterRecord, call: string): NDIS_STATUS {
+  adapter.environment.violate(adapter, {
+    rule: "BusMasterOnly",
+    code: "NOT_REGISTERED",
+    call,
+    message: "a subordinate device may not allocate asynchronously",
+    basis: "documented",
+  });
+  return NDIS_STATUS_FAILURE;
 }
 
 /** The common part of the asynchronous calls of NDIS 5 and 6. */
@@ -186,6 +198,7 @@ export function NdisMFreeSharedMemory(
   const { blocks, dispatcher } = environment;
   if (
     typeof VirtualAddress !== "number" ||
+    typeof PhysicalAddress !== "number" ||
     typeof Length !== "number" ||
     typeof Cached !== "boolean" ||
     !blocks.plain ||

@@ -294,14 +294,16 @@ export class Machine {
   }
 
   /** Make a machine. `INVALID_ARGUMENT` naming the option that is wrong. */
-  static async open(options: MachineOptions = {}): Promise<Machine> {
+  static async open(given: MachineOptions = {}): Promise<Machine> {
+    const options = ownOptions(given);
     const coreOptions = coreOptionsOf(options);
     const core = options.core === undefined ? await Core.open(coreOptions) : options.core(coreOptions);
     return new Machine(options, core, coreOptions);
   }
 
   /** `open` without waiting, where the host compiles WebAssembly synchronously. */
-  static openSync(options: MachineOptions = {}): Machine {
+  static openSync(given: MachineOptions = {}): Machine {
+    const options = ownOptions(given);
     const coreOptions = coreOptionsOf(options);
     const core = options.core === undefined ? Core.openSync(coreOptions) : options.core(coreOptions);
     return new Machine(options, core, coreOptions);
@@ -859,13 +861,19 @@ export class Machine {
   }
 }
 
-/** What the core is opened with: validated here, before anything is made. */
-function coreOptionsOf(options: MachineOptions): CoreOptions {
+/** The options given, each read once; defaults are never read from `Object.prototype` (misuse A12). */
+function ownOptions(given: MachineOptions): MachineOptions {
+  const options = Object.assign(Object.create(null), given) as MachineOptions;
   for (const key of Object.keys(options)) {
     if (!OPTION_KEYS.includes(key)) {
       throw new ShmemError("INVALID_ARGUMENT", `${key} is no option of a machine`, { field: key, value: key });
     }
   }
+  return options;
+}
+
+/** What the core is opened with: validated here, before anything is made. */
+function coreOptionsOf(options: MachineOptions): CoreOptions {
   const { seed = 1, zones = DEFAULT_ZONES } = options;
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new ShmemError("INVALID_ARGUMENT", `seed must be an integer from 0, got ${String(seed)}`, {

@@ -1,0 +1,185 @@
+/** The calls of NDIS 5, DMA channels, and choice C40. */
+import assert from "node:assert/strict";
+import { test } from "uvu";
+import {
+  type AdapterHandle,
+  adapterServices,
+  type DriverObjectHandle,
+  NDIS_ATTRIBUTE_BUS_MASTER,
+  NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE,
+  type NDIS_STATUS,
+  NDIS_STATUS_BAD_VERSION,
+  NDIS_STATUS_FAILURE,
+  NDIS_STATUS_NOT_SUPPORTED,
+  NDIS_STATUS_PENDING,
+  NDIS_STATUS_RESOURCE_CONFLICT,
+  NDIS_STATUS_SUCCESS,
+  NdisGetSharedDataAlignment,
+  NdisMAllocateSharedMemory,
+  NdisMAllocateSharedMemoryAsync,
+  NdisMAllocateSharedMemoryAsyncEx,
+  NdisMFreeSharedMemory,
+  NdisMGetDmaAlignment,
+  NdisMInitializeScatterGatherDma,
+  NdisMRegisterDmaChannel,
+  NdisMRegisterMiniport,
+  NdisMSetAttributesEx,
+  NdisMUpdateSharedMemory,
+} from "../../bindings/ndis/index.js";
+import { Machine, type MachineOptions } from "../../src/index.js";
+import { type Block, check, makeDriver, type Nic, open, refused } from "./rig.js";
+
+interface Five {
+  handle: AdapterHandle;
+  registered: NDIS_STATUS;
+  completions: unknown[][];
+}
+
+async function openFive(
+  options: MachineOptions = {},
+  flags = NDIS_ATTRIBUTE_BUS_MASTER,
+): Promise<{ machine: Machine; five: Five }> {
+  const machine = await Machine.open(options);
+  const five: Five = { handle: null as never, registered: NDIS_STATUS_FAILURE, completions: [] };
+  const driver = {
+    name: "five",
+    DriverEntry: (object: DriverObjectHandle) =>
+      NdisMRegisterMiniport(object, {
+        MajorNdisVersion: 5,
+        MinorNdisVersion: 1,
+        InitializeHandler(handle) {
+          five.handle = handle;
+          NdisMSetAttributesEx(handle, five, 2, flags, 5);
+          five.registered = NdisMInitializeScatterGatherDma(handle, false, 1514);
+          return NDIS_STATUS_SUCCESS;
+        },
+        HaltHandler() {},
+        AllocateCompleteHandler(...completion) {
+          five.completions.push([...completion, adapterServices(five.handle).irql]);
+          const [, va, pa, length] = completion;
+          NdisMFreeSharedMemory(five.handle, length, false, va, pa as never);
+        },
+      }),
+  };
+  await machine.add(await machine.load(driver));
+  return { machine, five };
+}
+
+test("an NDIS 5 driver asks through its adapter handle and is called back at DISPATCH_LEVEL", async () => {
+  const { machine, five } = await openFive();
+  const empty = machine.core.digest();
+  assert.equal(five.registered, NDIS_STATUS_SUCCESS);
+  assert.equal(NdisMAllocateSharedMemoryAsync(five.handle, 2400, false, "mine"), NDIS_STATUS_PENDING);
+  await machine.run();
+  const [completion] = five.completions;
+  assert.equal(completion?.[0], five, "peer bug: the first argument is the driver's context, not a handle");
+  assert.equal(completion?.[3], 2400);
+  assert.equal(completion?.[4], "mine");
+  assert.equal(completion?.[5], 2);
+  assert.equal(machine.core.digest(), empty);
+  await machine.halt(machine.adapters[0] as never);
+  assert.deepEqual(machine.violations, [], "no deregistration is asked of an NDIS 5 driver");
+  assert.deepEqual(machine.report().handlerErrors, []);
+});
+
+test("an NDIS 5 driver's bug checks are those of 0xD2", async () => {
+  const { machine, five } = await openFive();
+  const services = adapterServices(five.handle);
+  const before = services.raiseIrql(2 as never);
+  let error: unknown;
+  try {
+    NdisMAllocateSharedMemory(five.handle, 777, false);
+  } catch (thrown) {
+    error = thrown;
+  }
+  services.lowerIrql(before);
+  assert.deepEqual((error as { bugCheck: unknown }).bugCheck, { code: 0xd2, parameters: [1, 777, 0, 1] });
+  check(machine);
+});
+
+test("NDIS 5 registration: BUS_MASTER is another bit, and only for NDIS 5 drivers", async () => {
+  const { five } = await openFive({}, 0x40);
+  assert.equal(five.registered, NDIS_STATUS_NOT_SUPPORTED);
+  const rig = await open();
+  assert.equal(NdisMInitializeScatterGatherDma(rig.handle, true, 1514), NDIS_STATUS_NOT_SUPPORTED);
+  const machine = await Machine.open();
+  const loaded = await machine.load({
+    name: "six",
+    DriverEntry: (object) =>
+      NdisMRegisterMiniport(object, {
+        MajorNdisVersion: 6,
+        MinorNdisVersion: 0,
+        InitializeHandler: () => NDIS_STATUS_SUCCESS,
+        HaltHandler() {},
+      }),
+  });
+  assert.equal(loaded.status, NDIS_STATUS_BAD_VERSION);
+});
+
+test("choice C40: an NDIS 6 driver makes the NDIS 5 call; its SG handler is called, at PASSIVE_LEVEL or DISPATCH_LEVEL", async () => {
+  for (const ndis6CallsNdis5Async of ["passive", "dispatch"] as const) {
+    const rig = await open({}, { choices: { ndis6CallsNdis5Async } });
+    assert.equal(NdisMAllocateSharedMemoryAsync(rig.handle, 2400, false, 7), NDIS_STATUS_PENDING);
+    await rig.machine.run();
+    assert.equal(rig.nic.completions[0]?.irql, ndis6CallsNdis5Async === "passive" ? 0 : 2);
+    assert.equal(rig.nic.completions[0]?.Context, 7);
+    check(rig.machine);
+  }
+  const early = await open({ register: false });
+  refused(early.machine, "NOT_REGISTERED", () => NdisMAllocateSharedMemoryAsync(early.handle, 1, false, 0));
+});
+
+test("a subordinate device allocates synchronously and never asynchronously; channels conflict", async () => {
+  const nics: Nic[] = [];
+  const machine = await Machine.open();
+  const results: unknown[] = [];
+  const driver = await machine.load(
+    makeDriver(
+      {
+        attributeFlags: NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE,
+        register: false,
+        initialize(nic) {
+          const { Status, MiniportDmaHandle } = NdisMRegisterDmaChannel(nic.handle, 3, true, {}, 65536);
+          results.push(Status);
+          nic.dma = MiniportDmaHandle;
+          return NDIS_STATUS_SUCCESS;
+        },
+        halt: (nic) => nic.freeAll(),
+      },
+      nics,
+    ),
+  );
+  const first = await machine.add(driver);
+  await machine.add(driver);
+  assert.deepEqual(results, [NDIS_STATUS_SUCCESS, NDIS_STATUS_RESOURCE_CONFLICT]);
+  const [nic] = nics as [Nic];
+  const block = nic.allocate(4096) as Block;
+  assert.ok(block.PhysicalAddress < 2 ** 32);
+  const error = refused(machine, "NOT_REGISTERED", () =>
+    NdisMAllocateSharedMemoryAsyncEx(nic.dma as never, 1, false, 0),
+  );
+  assert.equal(error.violation.rule, "BusMasterOnly");
+  await machine.halt(first);
+  assert.equal(first.state, "Halted");
+});
+
+test("alignment: 64, or as chosen; choice C11", async () => {
+  const rig = await open();
+  assert.equal(NdisMGetDmaAlignment(rig.handle), 64);
+  assert.equal(NdisGetSharedDataAlignment(), 64);
+  const other = await open({}, { choices: { dmaAlignment: 16 } });
+  assert.equal(NdisMGetDmaAlignment(other.handle), 16);
+  const early = await open({ register: false });
+  refused(early.machine, "NOT_REGISTERED", () => NdisMGetDmaAlignment(early.handle));
+  refused(rig.machine, "WRONG_IRQL", () => rig.nic.atDispatch(() => NdisMGetDmaAlignment(rig.handle)));
+});
+
+test("NdisMUpdateSharedMemory does nothing", async () => {
+  const rig = await open();
+  const block = rig.nic.allocate(4096) as Block;
+  const before = rig.machine.core.imageDigest();
+  NdisMUpdateSharedMemory(rig.handle, 4096, block.VirtualAddress, block.PhysicalAddress);
+  assert.equal(rig.machine.core.imageDigest(), before);
+});
+
+test.run();
