@@ -46,9 +46,11 @@ function limitOf(zone: usize, highest: f64): u32 {
 function takeIn(zone: usize, count: u32, order: u32, limit: u32): u32 {
   const span = load<u32>(zone, Z_SPAN_ORDER);
   if (order > span) {
-    // Frame numbers are congruent to physical ones up to the span only; beyond it, just the zone's first frame can be
-    // aligned, and it is the only one aligned to the span.
-    if (orderOf(count) > span || !isAligned(load<f64>(zone, Z_BASE), order)) return 0;
+    // Frame numbers are congruent to physical ones up to the span only. No zone has more frames than the span, so one
+    // number at most is a multiple of it; that one alone can be aligned to more, if its address is.
+    const first = load<u32>(zone, Z_FIRST);
+    const only = ((first - 1) | ((1 << span) - 1)) + 1;
+    if (orderOf(count) > span || only >= load<u32>(zone, Z_END) || !isAligned(physicalOf(zone, only), order)) return 0;
     order = span;
   }
   const frame = takeFitting(zone, count, order, limit);

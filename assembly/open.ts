@@ -10,7 +10,8 @@
  *                             0              first                               end        2^span
  *
  * The span is the least power of two that holds skew and count; skew is the zone's physical frame number modulo the
- * power of two at or above its count. So a number is a multiple of 2^k, k up to the span, where its address is.
+ * power of two at or above its count, or modulo a page's frames where that is more. So a number is a multiple of 2^k, k
+ * up to the order of that power (Z_SPAN_ORDER), where its address is.
  */
 import {
   FLAG_TAGS, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_FREE_FRAMES, H_GEOMETRY, H_INDEX_BASE, H_LENGTH_SHIFT, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MEMORY_PAGES, H_NEXT_FRAME,
@@ -42,8 +43,9 @@ export function openZone(base: f64, size: f64, node: u32, window: f64): u32 {
   const frames = <u64>size >> shift;
   if (frames > 0x80000000) return TOO_MANY_FRAMES;
   const count = <u32>frames;
-  const skew = <u32>((<u64>base >> shift) & (((<u64>1) << orderOf(count)) - 1));
-  const spanOrder = max(PAGE_CLASS, orderOf(skew + count));
+  const congruence = max(PAGE_CLASS, orderOf(count));
+  const skew = <u32>((<u64>base >> shift) & (((<u64>1) << congruence) - 1));
+  const spanOrder = orderOf(max(PAGE_FRAMES, skew + count));
   const span = (<u64>1) << spanOrder;
   const origin = (<u64>load<u32>(H_NEXT_FRAME) + span - 1) & ~(span - 1);
   if (origin + span > 0xffffffc0) return TOO_MANY_FRAMES;
@@ -60,7 +62,7 @@ export function openZone(base: f64, size: f64, node: u32, window: f64): u32 {
   store<u32>(zone, count, Z_COUNT);
   store<u32>(zone, end, Z_END);
   store<u32>(zone, node, Z_NODE);
-  store<u32>(zone, spanOrder, Z_SPAN_ORDER);
+  store<u32>(zone, congruence, Z_SPAN_ORDER);
   store<u32>(zone, first >> PAGE_SHIFT, Z_PAGE_FIRST);
   store<u32>(zone, ((end - 1) >> PAGE_SHIFT) + 1, Z_PAGE_END);
   const wholeFirst = (first + PAGE_FRAMES - 1) >> PAGE_SHIFT;
