@@ -39,7 +39,7 @@ import {
 } from "./options.js";
 import { anyFailed, longestLength, notedFailure, writeRequest } from "./requests.js";
 import { findings, UNREADABLE } from "./rules.js";
-import { packSnapshot, unpackSnapshot } from "./snapshot.js";
+import { packSnapshot, putSnapshot, unpackSnapshot } from "./snapshot.js";
 import { CoreState, type ZoneSeat } from "./state.js";
 import { arenaOffsetOf, offsetOfRange, runsOf, translate, translatePhysical } from "./translation.js";
 import { type CoreModule, releaseModule, releaseModuleAsync } from "./wasm.js";
@@ -290,6 +290,12 @@ export class Core implements CoreApi {
       value: broken.frame,
       unit: "frame",
     });
+  }
+
+  /** `restore` of a snapshot that this core itself made, for searches: nothing is checked, and a poisoned core is sound again. */
+  rewind(snapshot: Uint8Array): void {
+    putSnapshot(this.#standing().views, snapshot);
+    this.#closed = this.#failure = undefined;
   }
 
   dispose(): void {

@@ -56,19 +56,21 @@ export function unpackSnapshot(views: CoreViews, snapshot: Uint8Array): () => vo
     view.getUint32(offset < L.ZONES ? PREFIX + offset - L.HEADER : PREFIX + L.HEADER_SIZE + offset - L.ZONES, true);
   checkGeometry(views, word, bytes.length);
 
-  const end = stateEnd(word);
-  const oldEnd = stateEnd((offset) => views.word(offset));
-  const old = views.u8.slice(0, oldEnd);
-  grow(views, end);
-  const put = (header: Uint8Array, rest: Uint8Array, restEnd: number, before: number): void => {
-    const pages = views.u8.length / 65536;
-    views.u8.set(header, L.HEADER);
-    views.u8.set(rest, L.ZONES);
-    if (before > restEnd) views.u8.fill(0, restEnd, before);
-    views.u32[L.H_MEMORY_PAGES >>> 2] = pages;
-  };
-  put(bytes.subarray(PREFIX, PREFIX + L.HEADER_SIZE), bytes.subarray(PREFIX + L.HEADER_SIZE), end, oldEnd);
-  return () => put(old.subarray(L.HEADER, L.HEADER + L.HEADER_SIZE), old.subarray(L.ZONES), oldEnd, end);
+  const old = packSnapshot(views);
+  grow(views, stateEnd(word));
+  putSnapshot(views, bytes);
+  return () => putSnapshot(views, old);
+}
+
+/** Put the state of a snapshot in place, unchecked: it fits, and memory is large enough. */
+export function putSnapshot(views: CoreViews, snapshot: Uint8Array): void {
+  const pages = views.u8.length / 65536;
+  const before = stateEnd((offset) => views.word(offset));
+  const rest = snapshot.subarray(PREFIX + L.HEADER_SIZE);
+  views.u8.set(snapshot.subarray(PREFIX, PREFIX + L.HEADER_SIZE), L.HEADER);
+  views.u8.set(rest, L.ZONES);
+  views.u8.fill(0, L.ZONES + rest.length, before); // nothing, where the new end is the higher one
+  views.u32[L.H_MEMORY_PAGES >>> 2] = pages;
 }
 
 /** Everything that opening wrote once must be equal, and the sizes must agree with each other. */
