@@ -45,6 +45,11 @@ export class Sampler {
     this.#to = workload.loop?.pairs ?? workload.end;
   }
 
+  /** Was the timed part cut to fit the budget? */
+  get isCut(): boolean {
+    return this.#to < (this.#workload.loop?.pairs ?? this.#workload.end);
+  }
+
   /** Replay until the engine has compiled what it will compile, and find out how much fits the budget. */
   warmUp(patience: Patience): void {
     const began = performance.now();

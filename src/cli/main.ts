@@ -6,10 +6,11 @@
  * stdout. Nothing that a user can type throws.
  */
 import { EXIT } from "../report/index.js";
+import { benchCommand } from "./bench.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
 import { runCommand } from "./run.js";
 
-const COMMANDS: readonly Command[] = [runCommand];
+const COMMANDS: readonly Command[] = [runCommand, benchCommand];
 
 function help(): string {
   const names = COMMANDS.map((command) => `  ${command.name.padEnd(8)}${command.summary}`);

@@ -1,0 +1,78 @@
+/**
+ * One subject at one place with one workload, in one process: opened, checked, warmed up, and then sampled on demand.
+ */
+import { allocationsOf, failuresIn } from "./failures.js";
+import { JsReplayer, outcomeOf, type Replayer } from "./replayer.js";
+import { type Patience, type Sample, Sampler } from "./sample.js";
+import type { Subject, Where } from "./subject.js";
+import { hashWords, type Workload } from "./workloads.js";
+
+/** What a session found before it measured. */
+export interface Opened {
+  /** `hashWords` of the operations. */
+  readonly workloadHash: string;
+  /** What was live when the timed part ended: equal for all subjects. Absent with failures, and where too slow. */
+  readonly outcome?: string;
+  /** Allocations that failed while filling and in the timed part, in the arena that the workload gives. */
+  readonly failures: number;
+  /** Allocations that were tried. */
+  readonly allocations: number;
+}
+
+/** A fresh replayer, or undefined where the subject cannot be measured. */
+export function openReplayer(subject: Subject, where: Where, workload: Workload): Replayer | undefined {
+  if (where === "wasm") return subject.openInside?.(workload);
+  const allocator = subject.openAcross?.(workload);
+  return allocator === undefined ? undefined : new JsReplayer(allocator, workload);
+}
+
+/** The state of one measurement. */
+export class Session {
+  readonly #subject: Subject;
+  readonly #workload: Workload;
+  readonly #replayer: Replayer;
+  readonly #sampler: Sampler;
+
+  constructor(subject: Subject, where: Where, workload: Workload) {
+    const replayer = openReplayer(subject, where, workload);
+    if (replayer === undefined) throw new Error(`${subject.name} cannot be measured at ${where}`);
+    this.#subject = subject;
+    this.#workload = workload;
+    this.#replayer = replayer;
+    this.#sampler = new Sampler(replayer, workload);
+  }
+
+  /** Warm up, and replay once for the record. */
+  prepare(patience: Patience): Opened {
+    const workload = this.#workload;
+    this.#sampler.warmUp(patience);
+    const workloadHash = hashWords(workload.ops);
+    const allocations = allocationsOf(workload);
+    if (this.#sampler.isCut) {
+      const { failures } = this.#sampler.sample();
+      return { workloadHash, failures, allocations };
+    }
+    const timed = failuresIn(this.#replayer, workload);
+    const strict = this.#subject.openStrict?.(workload);
+    const failures = strict === undefined ? timed : failuresIn(strict, workload);
+    if (timed > 0) return { workloadHash, failures, allocations };
+    return { workloadHash, outcome: this.#outcome(), failures, allocations };
+  }
+
+  #outcome(): string {
+    const { end, total } = this.#workload;
+    this.#replayer.replay(0, end);
+    const outcome = outcomeOf(this.#replayer.slots());
+    this.#replayer.replay(end, total);
+    return outcome;
+  }
+
+  sample(): Sample {
+    return this.#sampler.sample();
+  }
+
+  /** Depends on everything that was done. */
+  get sink(): number {
+    return this.#sampler.sink;
+  }
+}
