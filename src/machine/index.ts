@@ -10,5 +10,6 @@ export {
   type MachineReport,
   type MiniportDriver,
 } from "./machine.js";
+export { type PoolAllocateOptions, type PoolOptions, SharedBlock, SharedMemoryPool } from "./pool.js";
 export { Prng } from "./prng.js";
 export { SCHEDULES, type ScheduleName, type ScheduleOptions } from "./schedule.js";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The simulated machine: memory, processors, time, and NDIS over them, holding drivers and adapters.
  *
