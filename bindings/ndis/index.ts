@@ -14,7 +14,7 @@
  *  7. BOOLEAN is `true` or `false`, nothing else.
  *  8. What Windows answers with a bug check is recorded, and then thrown, collected or made fatal (choice C31).
  *  9. In a bug check's parameters, the adapter's number stands for the address of the miniport block.
- * 10. Whatever is not memory (interrupts, timers, locks, frames) is in our own style: see `adapterServices`.
+ * 10. Whatever is not memory is in our own style: see `adapterServices`.
  */
 export type { LogicalAddress, PhysicalAddress, VirtualAddress } from "../addresses.js";
 export type { ErrorCode, ErrorDetails, Mismatch } from "../errors.js";
