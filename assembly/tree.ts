@@ -14,7 +14,7 @@
  * Pointers are biased (see layout.ts): an index is used as it is, page number >> (class - 6), and the zone's own first
  * index is already taken off in the pointer.
  */
-import { PAGE_CLASS, TREE_SIZE, T_TOP, Z_AVAILABLE, Z_DEPTH, Z_TREES } from "./layout";
+import { PAGE_CLASS, TREE_SIZE, T_TOP, Z_AVAILABLE, Z_DEPTH, Z_PAGE_END, Z_TREES } from "./layout";
 
 // @ts-ignore: decorator
 @inline
@@ -94,10 +94,10 @@ export function next(zone: usize, cls: u32, page: u32): u32 {
   const depth = load<u32>(zone, Z_DEPTH);
   const scale = scaleOf(cls);
   let index = (page + (1 << scale) - 1) >> scale;
-  const top = load<u32>(tree, T_TOP);
+  let last = (load<u32>(zone, Z_PAGE_END) - 1) >> scale;
   // Climb until a word has a bit at or above the index, then descend to the lowest bit below it.
   for (let level: u32 = 0; level < depth; ++level) {
-    if (index >> (6 * (depth - level)) != top) return 0; // ran past the last word of the tree
+    if (index > last) return 0; // what lies behind the last word of a level is another array
     const word = load<u64>(wordAt(tree, level, index)) >> (index & 63);
     if (word != 0) {
       index += <u32>ctz(word);
@@ -108,6 +108,7 @@ export function next(zone: usize, cls: u32, page: u32): u32 {
       return index << scale;
     }
     index = (index >> 6) + 1;
+    last >>= 6;
   }
   return 0;
 }

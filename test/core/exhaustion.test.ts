@@ -43,6 +43,25 @@ for (const { name, open } of implementations) {
     sound(core);
   });
 
+  test("single frames all over a large zone are single frames, whatever lies behind the zone's books", () => {
+    // A walk over the pages that hold single frames ends with the zone's last page, although the top word of its tree
+    // covers more: what lies behind the last leaf word is another array.
+    for (const frames of [4096, 8192, 3 * 4096]) {
+      const core = open({ zones: [{ base: 64 * 65536, size: frames * 64 }], frameSize: 64, arena: null });
+      const lengths = new Uint32Array(frames).fill(64);
+      const addresses = new Float64Array(frames);
+      assert.is(core.allocateBatch(lengths, addresses), frames);
+      core.freeBatch(addresses.filter((address) => (address / 64) % 2 === 1));
+      assert.is(core.stats().largestFreeBytes, 64, `${frames} frames`);
+      assert.is(core.allocate(65), 0);
+      assert.equal(core.lastFailure, { reason: "fragmented", freeBytes: frames * 32, largestFreeBytes: 64 });
+      assert.is(core.allocate(3 * 64), 0);
+      core.freeBatch(addresses.filter((address) => (address / 64) % 2 === 0));
+      assert.is(core.stats().freeBytes, frames * 64);
+      sound(core);
+    }
+  });
+
   test("two adjacent free frames at an odd start serve no pair", () => {
     const core = open(SMALL);
     const all = Array.from({ length: 64 }, () => take(core, FRAME));

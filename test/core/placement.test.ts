@@ -92,6 +92,32 @@ for (const { name, open } of implementations) {
     sound(core);
   });
 
+  test("an alignment wider than its zone is physical too, wherever in the zone its one multiple lies", () => {
+    for (const [first, frames] of [
+      [255, 5],
+      [256, 5],
+      [257, 5],
+      [40, 3],
+      [2 ** 20 - 70, 100],
+    ] as const) {
+      for (let alignment = FRAME; alignment <= 2 ** 20 * FRAME; alignment *= 2) {
+        const zones = [
+          { base: first * FRAME, size: frames * FRAME, node: 1 },
+          { base: 2 ** 40, size: 2 ** 32 },
+        ];
+        const core = open({ zones, arena: null });
+        const step = alignment / FRAME;
+        const start = Math.ceil(first / step) * step;
+        const address = core.allocate(1, { alignment, node: 1 });
+        assert.is(address !== 0, start < first + frames, `frames ${first} on, ${frames} of them, by ${step}`);
+        if (address === 0) continue;
+        assert.is((core.physicalOf(address) / FRAME) % step, 0);
+        obeys(core, address, 1, { alignment });
+        sound(core);
+      }
+    }
+  });
+
   test("misuse D13: no block crosses its boundary, and one that must is out of memory with the reason boundary", () => {
     const core = open({ zones: [{ base: 3 * FRAME, size: 61 * FRAME }], arena: null });
     const below = generator(13);
