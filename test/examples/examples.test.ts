@@ -36,7 +36,7 @@ for (const program of programs) {
 }
 
 test("there are examples, and every one is in their list", () => {
-  assert.ok(programs.length >= 5, `only ${programs.length} examples: is the working directory the project?`);
+  assert.ok(programs.length >= 6, `only ${programs.length} examples: is the working directory the project?`);
   const { status, stderr } = run();
   assert.is(status, 2);
   for (const program of programs) assert.match(stderr, `  ${program.slice(0, -3)}\n`);
