@@ -440,8 +440,9 @@ export class Dispatcher {
       environment.insideAdapter = adapterBefore;
       environment.leave(machineBefore);
     }
-    if (levelAfter !== level) environment.levelNotRestored(adapter, COMPLETE, level, levelAfter);
-    if (typeof result === "object" && result !== null && "then" in result) this.#follow(adapter, level, result);
+    const suspended = typeof result === "object" && result !== null && "then" in result;
+    if (suspended) this.#follow(adapter, level, result as object);
+    if (levelAfter !== level) environment.levelNotRestored(adapter, COMPLETE, level, levelAfter, suspended);
   }
 
   /** The handler is asynchronous: the next completion of its adapter waits (choice C22). */

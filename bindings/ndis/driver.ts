@@ -15,6 +15,7 @@ import {
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
+  statusName,
 } from "./status.js";
 import {
   type MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
@@ -95,7 +96,7 @@ export function NdisMRegisterMiniportDriver(
   environment.assertAlive();
   if (!requirePassive(environment, null, call)) return refusal(NDIS_STATUS_FAILURE);
   const result = register(environment, DriverObject, MiniportDriverContext, MiniportDriverCharacteristics);
-  if (environment.log !== null) environment.note(null, `${call} ${RegistryPath} -> ${result.Status}`);
+  if (environment.log !== null) environment.note(null, `${call} ${RegistryPath} -> ${statusName(result.Status)}`);
   return result;
 }
 

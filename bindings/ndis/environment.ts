@@ -15,6 +15,7 @@ import type { ZonePlan } from "../core/options.js";
 import { type ErrorCode, type Mismatch, ShmemError } from "../errors.js";
 import type { AdapterRecord } from "./adapter.js";
 import { Blocks } from "./blocks.js";
+import { waitAtHighIrql } from "./bug-checks.js";
 import type { NdisChoices } from "./choices.js";
 import { Dispatcher, type PendingRequest, type RequestQueue } from "./dispatch.js";
 import type { DriverRecord } from "./driver.js";
@@ -250,15 +251,24 @@ export class NdisEnvironment {
     if (this.choices.handlerThrows === "stop") throw error;
   }
 
-  /** A callback came back at another level than it was entered at (choice C3). */
-  levelNotRestored(adapter: AdapterRecord | null, call: string, entered: number, left: number): void {
+  /** A callback came back at another level than it was entered at, or suspended itself there (choice C3). */
+  levelNotRestored(
+    adapter: AdapterRecord | null,
+    call: string,
+    entered: number,
+    left: number,
+    suspended = false,
+  ): void {
     this.violate(adapter, {
-      rule: "LevelIsRestored",
+      rule: suspended ? "NoWaitAtDispatch" : "LevelIsRestored",
       code: "WRONG_IRQL",
       call,
-      message: `${call} was entered at ${irqlName(entered)} and returned at ${irqlName(left)}`,
+      message: suspended
+        ? `${call} suspended itself at ${irqlName(left)}: only PASSIVE_LEVEL may wait`
+        : `${call} was entered at ${irqlName(entered)} and returned at ${irqlName(left)}`,
       value: left,
       unit: "IRQL",
+      ...(suspended ? { bugCheck: waitAtHighIrql(left) } : {}),
     });
   }
 

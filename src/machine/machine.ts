@@ -761,7 +761,8 @@ export class Machine {
     }
     if (levelAfter !== PASSIVE_LEVEL && !failed) {
       try {
-        environment.levelNotRestored(adapter, call, PASSIVE_LEVEL, levelAfter);
+        const suspended = typeof value === "object" && value !== null && "then" in value;
+        environment.levelNotRestored(adapter, call, PASSIVE_LEVEL, levelAfter, suspended);
       } catch (error) {
         thrown = error;
         failed = true;

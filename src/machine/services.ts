@@ -293,11 +293,12 @@ export class MachineServices implements AdapterServices {
       environment.insideAdapter = adapterBefore;
       environment.leave(machineBefore);
     }
-    if (levelAfter !== level) environment.levelNotRestored(adapter, call, level, levelAfter);
-    if (typeof result === "object" && result !== null && "then" in result) {
+    const suspended = typeof result === "object" && result !== null && "then" in result;
+    if (suspended) {
       threads.adopt(adapter, call, result as PromiseLike<unknown>, (error, failed) => {
         if (failed) environment.contain(adapter, call, error);
       });
+      if (levelAfter !== level) environment.levelNotRestored(adapter, call, level, levelAfter, suspended);
     }
   }
 

@@ -225,19 +225,7 @@ export class MachineThreads implements Threads {
     this.#processors.leave(PASSIVE_LEVEL);
     const environment = this.#environment as NdisEnvironment;
     const call = thread?.call ?? "await";
-    if (thread?.done === true) {
-      environment.levelNotRestored(thread.adapter, call, PASSIVE_LEVEL, current);
-    } else {
-      environment.violate(thread?.adapter ?? null, {
-        rule: "NoWaitAtDispatch",
-        code: "WRONG_IRQL",
-        call,
-        message: `${call} suspended itself at ${irqlName(current)}`,
-        value: current,
-        unit: "IRQL",
-        bugCheck: bugChecks.waitAtHighIrql(current),
-      });
-    }
+    environment.levelNotRestored(thread?.adapter ?? null, call, PASSIVE_LEVEL, current, thread?.done !== true);
   }
 
   #refuseWait(adapter: AdapterRecord, level: number): void {
