@@ -298,8 +298,8 @@ export class MachineServices implements AdapterServices {
       threads.adopt(adapter, call, result as PromiseLike<unknown>, (error, failed) => {
         if (failed) environment.contain(adapter, call, error);
       });
-      if (levelAfter !== level) environment.levelNotRestored(adapter, call, level, levelAfter, suspended);
     }
+    if (levelAfter !== level) environment.levelNotRestored(adapter, call, level, levelAfter, suspended);
   }
 
   #serviceInterrupt(): void {

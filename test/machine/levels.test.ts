@@ -155,6 +155,13 @@ test("choice C3: a handler that comes back at another level is a violation, and 
   assert.equal(rig.nic.services.irql, PASSIVE_LEVEL);
 });
 
+test("choice C3: a timer, too, must come back at DISPATCH_LEVEL", async () => {
+  const { machine, nic } = await open({}, { choices: { policy: "collect" } });
+  nic.services.createTimer(() => nic.services.lowerIrql(PASSIVE_LEVEL)).set(1);
+  await machine.run();
+  assert.match(machine.violations[0]?.message ?? "", /timer was entered at DISPATCH and returned at PASSIVE/);
+});
+
 test("events wake every waiter, in the order in which they came; timeouts are told apart", async () => {
   const { machine, nic } = await open();
   const { services } = nic;
