@@ -1,0 +1,152 @@
+/**
+ * Every operation sequence on a zone of eight frames, up to a depth: no luck needed.
+ *
+ *     start ─ 18 operations ─► states ─ 18 operations ─► states ...   equal images are one state
+ *
+ * Breadth first. Two states with one image digest have the same future, so each is left only once; every transition out of
+ * it is played on the core and on the judge. The digest covers all that can decide a later answer, so nothing is lost by
+ * the cut: the transitions stand for every sequence there is.
+ */
+import type { Core, CoreOptions, VirtualAddress } from "../../bindings/index.js";
+import { ShmemError } from "../../bindings/index.js";
+import { Judge } from "../model/index.js";
+
+const FRAMES = 8;
+const FRAME_BYTES = 64;
+
+/** The zone: eight frames from frame 13 on, so that starts of every alignment and both odd ends occur. */
+export const EXHAUSTIVE_OPTIONS: CoreOptions = {
+  zones: [{ base: 13 * FRAME_BYTES, size: FRAMES * FRAME_BYTES }],
+  frameSize: FRAME_BYTES,
+  arena: null,
+};
+
+/** What the search came to. */
+export interface ExhaustiveResult {
+  readonly depth: number;
+  /** Different images, the first included. */
+  readonly states: number;
+  /** Operations played, each compared with the judge's answer. */
+  readonly transitions: number;
+  /** Sequences of exactly `depth` operations that these stand for. */
+  readonly sequences: number;
+  /** The first wrong answer, with the operations that lead to it. */
+  readonly finding: { readonly path: readonly string[]; readonly message: string } | null;
+}
+
+interface Step {
+  readonly name: string;
+  play(core: Core, judge: Judge): string | undefined;
+}
+
+function allocate(lengthBytes: number, alignment: number): Step {
+  const options = alignment === 1 ? undefined : { alignment: alignment * FRAME_BYTES };
+  return {
+    name: `allocate ${lengthBytes}${alignment === 1 ? "" : ` aligned to ${alignment} frames`}`,
+    play(core, judge) {
+      const address = core.allocate(lengthBytes, options);
+      if (address === 0) return judge.confirmFailure(lengthBytes, options, core.lastFailure);
+      return judge.adopt(address, core.runs(address, lengthBytes), lengthBytes, options);
+    },
+  };
+}
+
+function free(frame: number): Step {
+  return {
+    name: `free frame ${frame}`,
+    play(core, judge) {
+      const zone = EXHAUSTIVE_OPTIONS.zones[0] as (typeof EXHAUSTIVE_OPTIONS.zones)[number];
+      const address = (2 ** 46 + zone.base + frame * FRAME_BYTES) as VirtualAddress;
+      const given = codeOf(() => core.free(address));
+      const expected = codeOf(() => judge.free(address));
+      return given === expected ? undefined : `free came to ${given}, the judge says ${expected}`;
+    },
+  };
+}
+
+function codeOf(call: () => void): string {
+  try {
+    call();
+    return "success";
+  } catch (error) {
+    if (error instanceof ShmemError && error.code !== "STATE_CORRUPT") return error.code;
+    throw error;
+  }
+}
+
+const STEPS: readonly Step[] = [
+  ...Array.from({ length: FRAMES }, (_, i) => allocate((i + 1) * FRAME_BYTES, 1)),
+  allocate(FRAME_BYTES + 1, 1),
+  allocate(FRAME_BYTES, 2),
+  ...Array.from({ length: FRAMES }, (_, frame) => free(frame)),
+];
+
+/** Operations that each state is left by. */
+export const EXHAUSTIVE_STEPS: number = STEPS.length;
+
+interface Frontier {
+  readonly path: readonly number[];
+  /** The state as the core and the judge keep it. */
+  readonly core: Uint8Array;
+  readonly judge: Uint8Array;
+}
+
+/** Play every sequence of up to `depth` operations on `core`, which was opened with `EXHAUSTIVE_OPTIONS`. */
+export function exhaust(core: Core, depth: number): ExhaustiveResult {
+  const seen = new Set<string>([core.imageDigest()]);
+  const judge = new Judge(EXHAUSTIVE_OPTIONS);
+  let transitions = 0;
+  let level: Frontier[] = [{ path: [], core: core.snapshot(), judge: judge.snapshot() }];
+  for (let done = 0; done < depth; done++) {
+    const next: Frontier[] = [];
+    for (const from of level) {
+      for (const [index, step] of STEPS.entries()) {
+        core.rewind(from.core);
+        judge.restore(from.judge);
+        transitions++;
+        const message = playStep(step, core, judge);
+        if (message !== undefined) {
+          const path = [...from.path, index].map((at) => (STEPS[at] as Step).name);
+          return {
+            depth,
+            states: seen.size,
+            transitions,
+            sequences: STEPS.length ** depth,
+            finding: { path, message },
+          };
+        }
+        const image = core.imageDigest();
+        if (seen.has(image)) continue;
+        seen.add(image);
+        const unsound = compare(core, judge);
+        if (unsound !== undefined) {
+          const path = [...from.path, index].map((at) => (STEPS[at] as Step).name);
+          const finding = { path, message: unsound };
+          return { depth, states: seen.size, transitions, sequences: STEPS.length ** depth, finding };
+        }
+        next.push({ path: [...from.path, index], core: core.snapshot(), judge: judge.snapshot() });
+      }
+    }
+    level = next;
+  }
+  return { depth, states: seen.size, transitions, sequences: STEPS.length ** depth, finding: null };
+}
+
+function playStep(step: Step, core: Core, judge: Judge): string | undefined {
+  try {
+    return step.play(core, judge);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function compare(core: Core, judge: Judge): string | undefined {
+  const [broken] = core.verify();
+  if (broken !== undefined) return `verify: ${broken.rule}: ${broken.message}`;
+  if (core.digest() !== judge.digest()) return "the digests differ";
+  const [given, expected] = [core.stats(), judge.stats()];
+  const differs = (Object.keys(given) as (keyof typeof given)[]).find(
+    (name) => name !== "peakLiveBytes" && name !== "failures" && given[name] !== expected[name],
+  );
+  return differs === undefined ? undefined : `${differs} is ${given[differs]}, the judge says ${expected[differs]}`;
+}
