@@ -27,6 +27,18 @@ export {
 } from "./adapter.js";
 export { CHOICES, type ChoiceEntry, DEFAULT_CHOICES, type NdisChoices } from "./choices.js";
 export {
+  decodeScatterGatherList,
+  decodeStructure,
+  encodeScatterGatherList,
+  encodeStructure,
+  type Layout,
+  layoutOf,
+  type Platform,
+  physicalFromQuadPart,
+  type StructureName,
+  type StructureValues,
+} from "./codec.js";
+export {
   NdisMDeregisterScatterGatherDma,
   NdisMRegisterScatterGatherDma,
   type RegisterScatterGatherDmaResult,
