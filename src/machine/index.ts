@@ -12,4 +12,4 @@ export {
 } from "./machine.js";
 export { type PoolAllocateOptions, type PoolOptions, SharedBlock, SharedMemoryPool } from "./pool.js";
 export { Prng } from "./prng.js";
-export { SCHEDULES, type ScheduleName, type ScheduleOptions } from "./schedule.js";
+export { SCHEDULES, type ScheduleChooser, type ScheduleName, type ScheduleOptions } from "./schedule.js";

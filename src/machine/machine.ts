@@ -134,6 +134,11 @@ export interface MachineOptions {
   readonly choices?: Partial<NdisChoices>;
   /** 1 to 64. Default 2. */
   readonly processors?: number;
+  /**
+   * Who lets things happen until a lifecycle call is through: the call itself, which `"waits"` (default), or its caller,
+   * `"byHand"`, with `event`, `serve`, `deliver` and `settle`. By hand there is no watchdog.
+   */
+  readonly lifecycle?: "waits" | "byHand";
   /** Requests that the core serves in one call, 1 to 1024. Default 32. */
   readonly batch?: number;
   /** The event log. Default "lines". */
@@ -161,6 +166,7 @@ const OPTION_KEYS: readonly string[] = [
   "schedule",
   "choices",
   "processors",
+  "lifecycle",
   "batch",
   "log",
   "sites",
@@ -170,6 +176,9 @@ const OPTION_KEYS: readonly string[] = [
   "watchdogNs",
   "onBugCheck",
 ];
+
+/** Calls that let things happen: not from inside a callback. */
+const PUMPS: readonly string[] = ["step", "run", "serve", "deliver", "event", "settle"];
 
 const DEFAULT_ZONES: readonly ZoneOptions[] = [
   { base: 2 ** 28, size: 2 ** 25 },
@@ -240,6 +249,7 @@ export class Machine {
   readonly #scheduler: MachineScheduler;
   readonly #log: RunLog | null;
   readonly #watchdogNs: number;
+  readonly #byHand: boolean;
   readonly #iommu: Iommu | null;
   readonly #drivers: Map<LoadedDriver, { readonly object: DriverObjectHandle; readonly records: DriverRecord[] }> =
     new Map();
@@ -259,6 +269,7 @@ export class Machine {
     this.core = core;
     this.choices = resolveChoices(options.choices);
     this.#watchdogNs = watchdogNs;
+    this.#byHand = options.lifecycle === "byHand";
     this.#processors = new Processors(processors);
     this.#threads = new MachineThreads(this.#events, this.#processors);
     this.#scheduler = new MachineScheduler(schedule, this.#events, new Prng(seed, 1), this.#processors);
@@ -561,6 +572,30 @@ export class Machine {
     return this.environment.dispatcher.deliver();
   }
 
+  /** Take the next event, although threads may be suspended. False where none is left. */
+  event(): boolean {
+    this.#assertUsable("event");
+    const event = this.#events.take();
+    event?.run();
+    return event !== undefined;
+  }
+
+  /** Let every thread go on that can, one at a time, until each waits for something that has to happen first. */
+  async settle(): Promise<void> {
+    this.#assertUsable("settle");
+    while (this.#threads.runnable) await this.#threads.resume();
+  }
+
+  /** When the next event is due, nanoseconds; infinite where none is. */
+  get nextEventNs(): number {
+    return this.#events.nextNs;
+  }
+
+  /** Driver threads that have not ended. */
+  get suspended(): number {
+    return this.#threads.alive;
+  }
+
   /** Do something at a simulated time from now, for traffic sources and tests. */
   after(delayNs: number, run: () => void): void {
     this.#events.after(delayNs, run);
@@ -784,6 +819,9 @@ export class Machine {
     if (this.environment.inside !== "" || this.environment.dispatcher.delivering) {
       this.#events.after(0, job.start);
       await job.finished;
+    } else if (this.#byHand) {
+      job.start();
+      await job.finished;
     } else {
       job.start();
       const bitesAt = this.nowNs + this.#watchdogNs;
@@ -847,7 +885,7 @@ export class Machine {
     const { environment } = this;
     if (this.#disposed) throw new ShmemError("ADAPTER_GONE", "the machine has been disposed", { value: call });
     environment.assertAlive();
-    const pumps = call === "step" || call === "run" || call === "serve" || call === "deliver";
+    const pumps = PUMPS.includes(call);
     if (pumps && (environment.inside !== "" || environment.dispatcher.delivering)) {
       throw new ShmemError("REENTRANT_CALL", `${call} was called from inside ${environment.inside}`, {
         value: environment.inside,

@@ -8,7 +8,8 @@
  *   batched  nothing is served until `batchedAt` wait, or `maxNs` has passed
  *   racing   like fifo, but about every second request is served and called back before its call returns, as another
  *            processor would; not while the caller holds a lock
- *   manual   nothing happens by itself: `machine.serve`, `machine.deliver`
+ *   manual   nothing happens by itself: `machine.serve`, `machine.deliver`; `choose` may decide which request is next,
+ *            and which is answered before its call returns
  *
  * The latency of a turn is drawn from `minNs` to `maxNs`: a work item's way through the system.
  */
@@ -35,6 +36,16 @@ export interface ScheduleOptions {
   readonly maxNs?: number;
   /** `batched`: how many wait before a turn. Default 16. */
   readonly batchedAt?: number;
+  /** `manual`: who decides. Default: the first of those that wait, and no races. */
+  readonly choose?: ScheduleChooser;
+}
+
+/** Decides what the schedule `manual` leaves open: for searches that name every decision. */
+export interface ScheduleChooser {
+  /** Which of `waiting` requests is served next: 0 is the oldest. Taken modulo their number. */
+  pick(waiting: number): number;
+  /** Is the request that was just accepted answered before its call returns, as far as locks allow? */
+  races(): boolean;
 }
 
 export class MachineScheduler implements Scheduler {
@@ -42,6 +53,7 @@ export class MachineScheduler implements Scheduler {
   readonly #minNs: number;
   readonly #maxNs: number;
   readonly #batchedAt: number;
+  readonly #choose: ScheduleChooser | null;
   readonly #events: EventQueue;
   readonly #prng: Prng;
   readonly #processors: Processors;
@@ -70,6 +82,7 @@ export class MachineScheduler implements Scheduler {
     this.#minNs = minNs;
     this.#maxNs = maxNs;
     this.#batchedAt = batchedAt;
+    this.#choose = options.choose ?? null;
     this.#events = events;
     this.#prng = prng;
     this.#processors = processors;
@@ -82,7 +95,10 @@ export class MachineScheduler implements Scheduler {
   }
 
   accepted(_request: PendingRequest): void {
-    if (this.order === "manual") return;
+    if (this.order === "manual") {
+      if (this.#choose?.races() === true) this.#race();
+      return;
+    }
     if (this.order === "racing" && this.#race()) return;
     if (this.order === "batched") {
       const waiting = this.#dispatcher?.pending.length ?? 0;
@@ -112,14 +128,12 @@ export class MachineScheduler implements Scheduler {
   #pick(queue: RequestQueue): PendingRequest {
     const first = queue.first as PendingRequest;
     switch (this.order) {
+      case "manual":
+        return nth(queue, this.#choose === null ? 0 : this.#choose.pick(queue.length) % queue.length);
       case "lifo":
         return queue.last as PendingRequest;
-      case "random": {
-        let skip = this.#prng.below(queue.length);
-        let request = first;
-        while (skip-- > 0) request = request.next as PendingRequest;
-        return request;
-      }
+      case "random":
+        return nth(queue, this.#prng.below(queue.length));
       case "starved":
         return first.next ?? first;
       default:
@@ -148,7 +162,8 @@ export class MachineScheduler implements Scheduler {
   #race(): boolean {
     const processors = this.#processors;
     const dispatcher = this.#dispatcher as Dispatcher;
-    if (processors.locksHeld > 0 || dispatcher.busy || !this.#prng.chance(0.5)) return false;
+    if (processors.locksHeld > 0 || dispatcher.busy) return false;
+    if (this.order === "racing" && !this.#prng.chance(0.5)) return false;
     const here = processors.current === PASSIVE_LEVEL ? processors.processor : processors.idleOther();
     if (here < 0) return false;
     const back = processors.switchTo(here);
@@ -158,9 +173,15 @@ export class MachineScheduler implements Scheduler {
     } finally {
       processors.switchTo(back);
     }
-    if (dispatcher.pending.length > 0) this.#schedule(this.#latency());
+    if (dispatcher.pending.length > 0 && this.order !== "manual") this.#schedule(this.#latency());
     return true;
   }
+}
+
+function nth(queue: RequestQueue, index: number): PendingRequest {
+  let request = queue.first as PendingRequest;
+  for (let skip = index; skip > 0; skip--) request = request.next as PendingRequest;
+  return request;
 }
 
 function isCount(value: unknown): value is number {
