@@ -9,72 +9,19 @@
  * (choice C19; the schedule `racing` does so on purpose). Each accepted request is called back exactly once, or dropped
  * when its adapter goes: accepted = completed + pending + dropped (misuse L08).
  *
- * This is the hot path: records are reused, the batch arrays are made once, nothing is allocated for a request.
+ * This is the hot path: records are reused, and what brackets a handler is set up once for a row of completions.
  */
 import type { VirtualAddress } from "../addresses.js";
-import type { AllocationBatch, Failure, FailureReason } from "../core/api.js";
+import type { Failure } from "../core/api.js";
 import { type AdapterRecord, HALTED, INITIALIZING, SHUTDOWN } from "./adapter.js";
-import { pages } from "./blocks.js";
 import type { NdisEnvironment } from "./environment.js";
-import { DISPATCH_LEVEL, irqlName, type KIRQL, PASSIVE_LEVEL } from "./irql.js";
+import type { KIRQL } from "./irql.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "./physical.js";
+import { PendingRequest, RESERVED, RequestQueue, ServedQueue, WAITING } from "./requests.js";
 import type { MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE } from "./structures.js";
-import { TAG_CACHED } from "./tag.js";
+import { Supply } from "./supply.js";
 
-const NO_LIMIT: number = 2 ** 52 - 1;
-const BELOW_4_GIB: number = 2 ** 32 - 1;
 const COMPLETE = "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE";
-
-/** One asynchronous request. Reused: fields mean something only between acceptance and delivery. */
-export class PendingRequest {
-  adapter: AdapterRecord | null = null;
-  handler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null = null;
-  lengthBytes = 0;
-  cached = false;
-  context: unknown = null;
-  /** Order of acceptance in the machine, from 1. */
-  sequence = 0;
-  acceptedAtNs = 0;
-  /** Step of the event log at which it was accepted. */
-  step = 0;
-  /** Level of the callback. */
-  level: KIRQL = PASSIVE_LEVEL;
-  /** What was served: 0 where out of memory, or not served yet. */
-  virtual = 0;
-  logical = 0;
-  /** Taken at acceptance (choice C23). */
-  reserved = false;
-  /** An injected fault at the service. */
-  failed = false;
-  previous: PendingRequest | null = null;
-  next: PendingRequest | null = null;
-}
-
-/** Pending requests in order of acceptance: a doubly linked list through the records. */
-export class RequestQueue {
-  first: PendingRequest | null = null;
-  last: PendingRequest | null = null;
-  length = 0;
-
-  push(request: PendingRequest): void {
-    request.previous = this.last;
-    request.next = null;
-    if (this.last === null) this.first = request;
-    else this.last.next = request;
-    this.last = request;
-    this.length++;
-  }
-
-  remove(request: PendingRequest): void {
-    if (request.previous === null) this.first = request.next;
-    else request.previous.next = request.next;
-    if (request.next === null) this.last = request.previous;
-    else request.next.previous = request.previous;
-    request.previous = null;
-    request.next = null;
-    this.length--;
-  }
-}
 
 /** Completion latency in simulated time. */
 export interface LatencySummary {
@@ -84,24 +31,25 @@ export interface LatencySummary {
   sumNs: number;
 }
 
+/** A request that was dropped, for reports. */
+export interface DroppedRequest {
+  readonly sequence: number;
+  readonly lengthBytes: number;
+  /** Step at which it was accepted. */
+  readonly step: number;
+}
+
 export class Dispatcher {
-  readonly #environment: NdisEnvironment;
-  readonly #batchSize: number;
   readonly pending: RequestQueue = new RequestQueue();
-  readonly served: RequestQueue = new RequestQueue();
-  readonly #free: PendingRequest[] = [];
-  readonly #chosen: PendingRequest[] = [];
-  readonly #batch: AllocationBatch;
-  /** Guard mode: which entries of the batch are guarded. */
-  readonly #sampled: Uint8Array;
-  /** Batches served, and requests in them. */
-  batches = 0;
-  batchedRequests = 0;
+  readonly served: ServedQueue = new ServedQueue();
+  readonly supply: Supply;
   readonly latency: LatencySummary = { count: 0, minNs: 0, maxNs: 0, sumNs: 0 };
   /** Called for each completion with its latency, where somebody keeps them. */
   onLatency: ((latencyNs: number) => void) | null = null;
-  /** Why the last allocation through NDIS failed. */
-  lastFailure: Failure | undefined;
+  readonly #environment: NdisEnvironment;
+  readonly #batchSize: number;
+  readonly #free: PendingRequest[] = [];
+  readonly #chosen: PendingRequest[] = [];
   #sequence = 0;
   /** A completion handler is on the stack. */
   #delivering = false;
@@ -111,15 +59,7 @@ export class Dispatcher {
   constructor(environment: NdisEnvironment, batchSize: number) {
     this.#environment = environment;
     this.#batchSize = batchSize;
-    this.#sampled = new Uint8Array(batchSize);
-    this.#batch = {
-      count: 0,
-      lengths: new Uint32Array(batchSize),
-      highest: new Float64Array(batchSize),
-      tags: new Uint32Array(batchSize),
-      addresses: new Float64Array(batchSize),
-      physicals: new Float64Array(batchSize),
-    };
+    this.supply = new Supply(environment, batchSize);
   }
 
   /** True while a completion handler of any adapter runs or is suspended. */
@@ -132,7 +72,22 @@ export class Dispatcher {
     return this.#delivering;
   }
 
-  /** Take a request. The caller has checked everything; false where the queue is full, or memory reserved now is not there. */
+  /** How many could be delivered if nothing were in the way. */
+  get undelivered(): number {
+    return this.served.length;
+  }
+
+  /** Why the last allocation through NDIS failed. */
+  get lastFailure(): Failure | undefined {
+    return this.supply.lastFailure;
+  }
+
+  /** Batches served so far. */
+  get batches(): number {
+    return this.supply.batches;
+  }
+
+  /** Take a request that was checked in full; null where the queue is full, or memory to be reserved now is not there. */
   accept(
     adapter: AdapterRecord,
     handler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
@@ -142,7 +97,8 @@ export class Dispatcher {
     context: unknown,
   ): PendingRequest | null {
     const environment = this.#environment;
-    if (this.pending.length + this.served.length >= environment.choices.pendingLimit) return null;
+    const { choices } = environment;
+    if (this.pending.length + this.served.length >= choices.pendingLimit) return null;
     const request = this.#free.pop() ?? new PendingRequest();
     request.adapter = adapter;
     request.handler = handler;
@@ -153,83 +109,24 @@ export class Dispatcher {
     request.acceptedAtNs = environment.clock.nowNs;
     request.step = environment.step;
     request.level = level;
+    request.phase = WAITING;
     request.virtual = 0;
     request.logical = 0;
-    request.reserved = false;
-    request.failed = false;
-    if (environment.choices.memoryTaken === "accepted") {
-      const virtual = this.allocateOne(adapter, lengthBytes, cached, "NdisMAllocateSharedMemoryAsyncEx", false);
-      if (virtual === 0) {
-        this.#recycle(request);
-        return null;
-      }
-      request.virtual = virtual;
-      request.logical = this.logicalOfLast;
-      request.reserved = true;
-    }
+    if (choices.memoryTaken === "accepted" && !this.#reserve(request, adapter)) return null;
     adapter.accepted++;
     this.pending.push(request);
     return request;
   }
 
-  /** Logical address of what `allocateOne` handed out last. */
-  logicalOfLast = 0;
-
-  /** Serve one request now: the synchronous path. Returns the virtual address, 0 where out of memory. */
-  allocateOne(adapter: AdapterRecord, lengthBytes: number, cached: boolean, call: string, mayFault: boolean): number {
-    const environment = this.#environment;
-    this.logicalOfLast = 0;
-    if (mayFault && environment.faults?.strikes("synchronous", adapter.number, lengthBytes) === true) {
-      this.#fail("injected");
-      return 0;
-    }
-    if (!this.withinLimits(adapter, lengthBytes)) return 0;
-    environment.blocks.inspectSome(call);
-    const sampled = environment.blocks.guard?.sample() === true;
-    if (!this.#serveOne(adapter, lengthBytes, cached, sampled)) {
-      if (!environment.blocks.giveWhatIsHeldBack() || !this.#serveOne(adapter, lengthBytes, cached, sampled)) {
-        this.#outOfMemory(lengthBytes, sampled);
-        return 0;
-      }
-    }
-    const start = this.#batch.addresses[0] as number;
-    const physical = this.#batch.physicals[0] as number;
-    return this.#grant(adapter, start, physical, lengthBytes, call, sampled);
-  }
-
-  /** Ask the core for one block; false where it has none. */
-  #serveOne(adapter: AdapterRecord, lengthBytes: number, cached: boolean, sampled: boolean): boolean {
-    const environment = this.#environment;
-    const coreBytes = environment.blocks.coreBytes(lengthBytes, sampled);
-    if (coreBytes === 0) return false;
-    const batch = this.#batch;
-    batch.count = 1;
-    this.#fillEntry(0, adapter, coreBytes, cached);
-    environment.core.serveBatch(batch);
-    return batch.addresses[0] !== 0;
-  }
-
-  /** A block from the core becomes the adapter's. Returns what the driver is given; its address for the device is in `logicalOfLast`. */
-  #grant(
-    adapter: AdapterRecord,
-    start: number,
-    physical: number,
-    lengthBytes: number,
-    call: string,
-    sampled: boolean,
-  ): number {
-    const environment = this.#environment;
-    const given = environment.blocks.granted(adapter, start, physical, lengthBytes, call, sampled);
-    const { iommu } = environment;
-    const first = physical + (given - start);
-    this.logicalOfLast = iommu === null ? first : iommu.map(adapter.number, first, lengthBytes, "both");
-    return given;
-  }
-
-  #outOfMemory(lengthBytes: number, sampled: boolean): void {
-    const { core } = this.#environment;
-    this.lastFailure = core.lastFailure;
-    if (sampled && core.stats().largestFreeBytes >= lengthBytes) this.#fail("guard");
+  /** Choice C23: the memory is taken at acceptance. */
+  #reserve(request: PendingRequest, adapter: AdapterRecord): boolean {
+    const { lengthBytes, cached } = request;
+    request.virtual = this.supply.one(adapter, lengthBytes, cached, "NdisMAllocateSharedMemoryAsyncEx", "none");
+    request.logical = this.supply.logicalOfLast;
+    request.phase = RESERVED;
+    if (request.virtual !== 0) return true;
+    this.#recycle(request);
+    return false;
   }
 
   /**
@@ -243,127 +140,98 @@ export class Dispatcher {
     const count = environment.scheduler.select(this.pending, this.#batchSize, chosen);
     if (count === 0) return 0;
     environment.step++;
-    const batch = this.#batch;
-    const { guard } = environment.blocks;
-    if (guard !== null) environment.blocks.inspectSome("serve");
-    let entries = 0;
-    for (let i = 0; i < count; i++) {
-      const request = chosen[i] as PendingRequest;
-      const adapter = request.adapter as AdapterRecord;
-      if (request.reserved) continue;
-      if (environment.faults?.strikes("service", adapter.number, request.lengthBytes) === true) {
-        this.#fail("injected");
-        request.failed = true;
-        if (environment.log !== null) environment.note(adapter, `injected #${request.sequence}`);
-        continue;
-      }
-      if (!this.withinLimits(adapter, request.lengthBytes)) {
-        request.failed = true;
-        continue;
-      }
-      const sampled = guard?.sample() === true;
-      const coreBytes = sampled ? environment.blocks.coreBytes(request.lengthBytes, true) : request.lengthBytes;
-      if (coreBytes === 0) {
-        this.#fail("guard");
-        request.failed = true;
-        continue;
-      }
-      this.#sampled[entries] = sampled ? 1 : 0;
-      this.#fillEntry(entries++, adapter, coreBytes, request.cached);
-      // Counted now, so that a later entry of this batch sees it; taken back below where the core had no room.
-      adapter.liveBytes += request.lengthBytes;
-    }
     if (environment.log !== null) environment.note(null, `serve ${count} in one call`);
-    if (entries > 0) {
-      batch.count = entries;
-      environment.core.serveBatch(batch);
-      this.batches++;
-      this.batchedRequests += entries;
-    }
-    let entry = 0;
-    let short = false;
-    for (let i = 0; i < count; i++) {
-      const request = chosen[i] as PendingRequest;
-      const adapter = request.adapter as AdapterRecord;
-      if (!request.reserved && !request.failed) {
-        const start = batch.addresses[entry] as number;
-        const physical = batch.physicals[entry] as number;
-        const sampled = this.#sampled[entry] === 1;
-        entry++;
-        adapter.liveBytes -= request.lengthBytes;
-        if (start !== 0) {
-          request.virtual = this.#grant(adapter, start, physical, request.lengthBytes, COMPLETE, sampled);
-          request.logical = this.logicalOfLast;
-        } else {
-          this.#outOfMemory(request.lengthBytes, sampled);
-          short = true;
-        }
-      }
-      this.served.push(request);
-    }
-    if (short && guard !== null) this.#serveAgain(count);
+    this.supply.many(chosen, count);
+    for (let i = 0; i < count; i++) this.served.push(chosen[i] as PendingRequest);
     return count;
-  }
-
-  /** Some had no room while blocks were held in quarantine: those go back to the core now, and the losers try once more. */
-  #serveAgain(count: number): void {
-    const { blocks } = this.#environment;
-    if (!blocks.giveWhatIsHeldBack()) return;
-    for (let i = 0; i < count; i++) {
-      const request = this.#chosen[i] as PendingRequest;
-      const adapter = request.adapter as AdapterRecord;
-      if (request.virtual !== 0 || request.failed) continue;
-      request.virtual = this.allocateOne(adapter, request.lengthBytes, request.cached, COMPLETE, false);
-      request.logical = this.logicalOfLast;
-    }
   }
 
   /** Deliver the next completion, if there is one that may be delivered now. */
   deliver(): boolean {
-    const request = this.#deliverable();
-    if (request === null) return false;
-    const environment = this.#environment;
-    const adapter = request.adapter as AdapterRecord;
-    const handler = request.handler as MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE;
-    const { lengthBytes, context, virtual, logical, level } = request;
-    environment.step++;
-    this.#measure(environment.clock.nowNs - request.acceptedAtNs);
-    adapter.completed++;
-    if (virtual === 0) adapter.completedNull++;
-    if (environment.log !== null) {
-      const result = virtual === 0 ? "null" : `0x${virtual.toString(16)} 0x${logical.toString(16)}`;
-      environment.note(adapter, `complete #${request.sequence} ${lengthBytes} -> ${result}`);
-    }
-    this.served.remove(request);
-    this.#recycle(request);
-    const physical =
-      virtual === 0 && environment.choices.failedPhysical === "null" ? null : (logical as NDIS_PHYSICAL_ADDRESS);
-    this.#call(
-      adapter,
-      handler,
-      level,
-      virtual === 0 ? null : (virtual as VirtualAddress),
-      physical,
-      lengthBytes,
-      context,
-    );
-    return true;
+    return this.deliverSome(1) === 1;
   }
 
-  /** How many could be delivered if nothing were in the way. */
-  get undelivered(): number {
-    return this.served.length;
+  /** Deliver up to `limit` completions, one after the other; fewer as soon as a thread can go on. Returns how many. */
+  deliverSome(limit: number): number {
+    if (this.#delivering) return 0;
+    let index = this.#deliverable();
+    if (index < 0) return 0;
+    const environment = this.#environment;
+    const { irql, threads } = environment;
+    const insideBefore = environment.inside;
+    const adapterBefore = environment.insideAdapter;
+    const machineBefore = environment.enter();
+    let done = 0;
+    this.#delivering = true;
+    environment.inside = COMPLETE;
+    try {
+      do {
+        const request = this.served.take(index);
+        const { level } = request;
+        const levelBefore = irql.enter(level);
+        const result = this.#call(request);
+        const levelAfter = irql.current;
+        irql.leave(levelBefore);
+        done++;
+        const suspended = typeof result === "object" && result !== null && "then" in result;
+        if (suspended) this.#follow(environment.insideAdapter as AdapterRecord, result);
+        if (levelAfter !== level) {
+          environment.levelNotRestored(environment.insideAdapter, COMPLETE, level, levelAfter, suspended);
+        }
+        index = done < limit && !threads.runnable ? this.#deliverable() : -1;
+      } while (index >= 0);
+    } finally {
+      this.#delivering = false;
+      environment.inside = insideBefore;
+      environment.insideAdapter = adapterBefore;
+      environment.leave(machineBefore);
+    }
+    return done;
+  }
+
+  /** Call one handler; what it throws is contained (choice C24). */
+  #call(request: PendingRequest): unknown {
+    const environment = this.#environment;
+    const { lengthBytes, context, virtual, logical } = request;
+    const adapter = request.adapter as AdapterRecord;
+    const handler = request.handler as MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE;
+    environment.step++;
+    environment.insideAdapter = adapter;
+    this.#measure(environment.clock.nowNs - request.acceptedAtNs);
+    adapter.completed++;
+    if (environment.log !== null) this.#noteCompletion(request, adapter);
+    this.#recycle(request);
+    try {
+      if (virtual !== 0) {
+        return handler(
+          adapter.context,
+          virtual as VirtualAddress,
+          logical as NDIS_PHYSICAL_ADDRESS,
+          lengthBytes,
+          context,
+        );
+      }
+      adapter.completedNull++;
+      const nothing = environment.choices.failedPhysical === "null" ? null : (0 as NDIS_PHYSICAL_ADDRESS);
+      return handler(adapter.context, null, nothing, lengthBytes, context);
+    } catch (error) {
+      environment.contain(adapter, COMPLETE, error);
+      return undefined;
+    }
+  }
+
+  #noteCompletion(request: PendingRequest, adapter: AdapterRecord): void {
+    const { virtual, logical, sequence, lengthBytes } = request;
+    const result = virtual === 0 ? "null" : `0x${virtual.toString(16)} 0x${logical.toString(16)}`;
+    this.#environment.note(adapter, `complete #${sequence} ${lengthBytes} -> ${result}`);
   }
 
   /** True for the start of a block that was served and whose completion has not been delivered (misuse E07). */
   isUndelivered(virtual: number): boolean {
-    for (let request = this.served.first; request !== null; request = request.next) {
-      if (request.virtual === virtual) return virtual !== 0;
-    }
-    if (this.#environment.choices.memoryTaken === "accepted") {
-      for (let request = this.pending.first; request !== null; request = request.next) {
-        if (request.virtual === virtual) return virtual !== 0;
-      }
+    if (this.served.holds(virtual)) return true;
+    if (this.#environment.choices.memoryTaken === "served" || virtual === 0) return false;
+    for (let request = this.pending.first; request !== null; request = request.next) {
+      if (request.virtual === virtual) return true;
     }
     return false;
   }
@@ -371,125 +239,55 @@ export class Dispatcher {
   /** The adapter goes: its requests are dropped without a callback, what was served for them is freed. Returns them for the report. */
   drop(adapter: AdapterRecord): DroppedRequest[] {
     const dropped: DroppedRequest[] = [];
-    this.#dropFrom(this.pending, adapter, dropped);
-    this.#dropFrom(this.served, adapter, dropped);
-    return dropped;
-  }
-
-  #dropFrom(queue: RequestQueue, adapter: AdapterRecord, dropped: DroppedRequest[]): void {
-    const environment = this.#environment;
-    for (let request = queue.first; request !== null; ) {
+    for (let request = this.pending.first; request !== null; ) {
       const { next } = request;
       if (request.adapter === adapter) {
-        queue.remove(request);
-        adapter.dropped++;
-        dropped.push({ sequence: request.sequence, lengthBytes: request.lengthBytes, step: request.step });
-        if (environment.log !== null) environment.note(adapter, `drop #${request.sequence} ${request.lengthBytes}`);
-        if (request.virtual !== 0) {
-          environment.blocks.reclaim(adapter, request.virtual, request.lengthBytes, request.logical);
-        }
-        this.#recycle(request);
+        this.pending.remove(request);
+        dropped.push(this.#dropOne(request, adapter));
       }
       request = next;
     }
-  }
-
-  #deliverable(): PendingRequest | null {
-    if (this.#delivering) return null;
-    const { choices } = this.#environment;
-    const overlap = choices.completionOverlap === "acrossAdapters";
-    if (this.#busy.size > 0 && !overlap) return null;
-    for (let request = this.served.first; request !== null; request = request.next) {
-      const adapter = request.adapter as AdapterRecord;
-      if (adapter.state === HALTED || adapter.state === SHUTDOWN || this.#busy.has(adapter)) continue;
-      if (adapter.state === INITIALIZING && choices.completionDuringInitialize === "holdBack") continue;
-      return request;
+    for (let i = 0; i < this.served.length; ) {
+      if (this.served.at(i).adapter === adapter) dropped.push(this.#dropOne(this.served.take(i), adapter));
+      else i++;
     }
-    return null;
+    return dropped;
   }
 
-  #call(
-    adapter: AdapterRecord,
-    handler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
-    level: KIRQL,
-    virtual: VirtualAddress | null,
-    physical: NDIS_PHYSICAL_ADDRESS | null,
-    lengthBytes: number,
-    context: unknown,
-  ): void {
+  #dropOne(request: PendingRequest, adapter: AdapterRecord): DroppedRequest {
     const environment = this.#environment;
-    const { irql } = environment;
-    const insideBefore = environment.inside;
-    const adapterBefore = environment.insideAdapter;
-    const machineBefore = environment.enter();
-    const levelBefore = irql.enter(level);
-    environment.inside = COMPLETE;
-    environment.insideAdapter = adapter;
-    this.#delivering = true;
-    let result: unknown;
-    let levelAfter = level;
-    try {
-      result = handler(adapter.context, virtual, physical, lengthBytes, context);
-    } catch (error) {
-      environment.contain(adapter, COMPLETE, error);
-    } finally {
-      this.#delivering = false;
-      levelAfter = irql.current;
-      irql.leave(levelBefore);
-      environment.inside = insideBefore;
-      environment.insideAdapter = adapterBefore;
-      environment.leave(machineBefore);
+    const { sequence, lengthBytes, step, virtual, logical } = request;
+    adapter.dropped++;
+    if (environment.log !== null) environment.note(adapter, `drop #${sequence} ${lengthBytes}`);
+    if (virtual !== 0) environment.blocks.reclaim(adapter, virtual, lengthBytes, logical);
+    this.#recycle(request);
+    return { sequence, lengthBytes, step };
+  }
+
+  /** Which of the served may be delivered now; -1 for none. */
+  #deliverable(): number {
+    const { length } = this.served;
+    if (length === 0) return -1;
+    const { choices } = this.#environment;
+    if (this.#busy.size > 0 && choices.completionOverlap === "serial") return -1;
+    for (let index = 0; index < length; index++) {
+      const adapter = this.served.at(index).adapter as AdapterRecord;
+      const { state } = adapter;
+      if (state === HALTED || state === SHUTDOWN || this.#busy.has(adapter)) continue;
+      if (state === INITIALIZING && choices.completionDuringInitialize === "holdBack") continue;
+      return index;
     }
-    const suspended = typeof result === "object" && result !== null && "then" in result;
-    if (suspended) this.#follow(adapter, level, result as object);
-    if (levelAfter !== level) environment.levelNotRestored(adapter, COMPLETE, level, levelAfter, suspended);
+    return -1;
   }
 
   /** The handler is asynchronous: the next completion of its adapter waits (choice C22). */
-  #follow(adapter: AdapterRecord, level: KIRQL, promise: object): void {
+  #follow(adapter: AdapterRecord, promise: object): void {
     const environment = this.#environment;
     this.#busy.add(adapter);
     environment.threads.adopt(adapter, COMPLETE, promise as PromiseLike<unknown>, (error, failed) => {
       this.#busy.delete(adapter);
       if (failed) environment.contain(adapter, COMPLETE, error);
     });
-    if (level >= DISPATCH_LEVEL) {
-      environment.violate(adapter, {
-        rule: "NoWaitAtDispatch",
-        code: "WRONG_IRQL",
-        call: COMPLETE,
-        message: `the handler suspended itself at ${irqlName(level)}`,
-        value: level,
-        unit: "IRQL",
-      });
-    }
-  }
-
-  #fillEntry(entry: number, adapter: AdapterRecord, lengthBytes: number, cached: boolean): void {
-    const batch = this.#batch;
-    batch.lengths[entry] = lengthBytes;
-    batch.highest[entry] = adapter.dma === null || adapter.dma.addresses64 ? NO_LIMIT : BELOW_4_GIB;
-    batch.tags[entry] = cached ? adapter.tag + TAG_CACHED : adapter.tag;
-  }
-
-  /** Quota and map registers (choice C33). */
-  withinLimits(adapter: AdapterRecord, lengthBytes: number): boolean {
-    const { quotaBytes } = adapter.limits;
-    if (quotaBytes !== null && adapter.liveBytes + lengthBytes > quotaBytes) {
-      this.#fail("quota");
-      return false;
-    }
-    const { mapRegisters } = this.#environment.choices;
-    if (mapRegisters !== null && adapter.mappedPages + pages(lengthBytes) > mapRegisters) {
-      this.#fail("quota");
-      return false;
-    }
-    return true;
-  }
-
-  #fail(reason: FailureReason): void {
-    const stats = this.#environment.core.stats();
-    this.lastFailure = { reason, freeBytes: stats.freeBytes, largestFreeBytes: stats.largestFreeBytes };
   }
 
   #measure(latencyNs: number): void {
@@ -508,12 +306,4 @@ export class Dispatcher {
     request.handler = null;
     this.#free.push(request);
   }
-}
-
-/** A request that was dropped, for reports. */
-export interface DroppedRequest {
-  readonly sequence: number;
-  readonly lengthBytes: number;
-  /** Step at which it was accepted. */
-  readonly step: number;
 }

@@ -17,12 +17,13 @@ import type { AdapterRecord } from "./adapter.js";
 import { Blocks } from "./blocks.js";
 import { waitAtHighIrql } from "./bug-checks.js";
 import type { NdisChoices } from "./choices.js";
-import { Dispatcher, type PendingRequest, type RequestQueue } from "./dispatch.js";
+import { Dispatcher } from "./dispatch.js";
 import type { DriverRecord } from "./driver.js";
 import { explainAddress } from "./explain.js";
 import type { GuardOptions } from "./guard.js";
 import type { BlockHistory } from "./history.js";
 import { type Irql, irqlName } from "./irql.js";
+import type { PendingRequest, RequestQueue } from "./requests.js";
 import { type BlockExplanation, type BugCheck, type Violation, ViolationError } from "./violations.js";
 
 /** Simulated time. */
@@ -43,6 +44,8 @@ export interface Scheduler {
 
 /** Asynchronous driver code: threads that only wait on machine events. */
 export interface Threads {
+  /** A thread can go on without anything else happening first. */
+  readonly runnable: boolean;
   /** A callback returned a promise: follow it as a thread; `settled` runs when it is through, with the error if it failed. */
   adopt(
     adapter: AdapterRecord | null,

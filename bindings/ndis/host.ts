@@ -18,7 +18,7 @@ export {
 export type { GuardReport, LiveBlock } from "./blocks.js";
 export * as bugChecks from "./bug-checks.js";
 export { resolveChoices } from "./choices.js";
-export { Dispatcher, type DroppedRequest, type LatencySummary, PendingRequest, RequestQueue } from "./dispatch.js";
+export { Dispatcher, type DroppedRequest, type LatencySummary } from "./dispatch.js";
 export type { DriverRecord } from "./driver.js";
 export {
   type Clock,
@@ -48,3 +48,4 @@ export {
   setState,
   startedAdapters,
 } from "./lifecycle.js";
+export { PendingRequest, RequestQueue } from "./requests.js";

@@ -192,7 +192,7 @@ function allocateFromCore(
   const { core, choices } = environment;
   const contiguous = (given.Flags & NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) !== 0;
   if (environment.faults?.strikes("synchronous", adapter.number, given.Length) === true) return NDIS_STATUS_RESOURCES;
-  if (!environment.dispatcher.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
+  if (!environment.dispatcher.supply.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
   const virtual = core.allocate(given.Length, {
     contiguous,
     tag: adapter.tag + TAG_PROVIDER,
@@ -200,7 +200,7 @@ function allocateFromCore(
     ...(given.PreferredNode === MM_ANY_NODE_OK ? {} : { preferredNode: given.PreferredNode }),
   });
   if (virtual === 0) {
-    environment.dispatcher.lastFailure = core.lastFailure;
+    environment.dispatcher.supply.lastFailure = core.lastFailure;
     return NDIS_STATUS_RESOURCES;
   }
   const several = !contiguous && choices.elementsWithoutProvider === "several";

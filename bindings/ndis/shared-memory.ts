@@ -61,8 +61,8 @@ export function NdisMAllocateSharedMemory(
   if (!synchronousPlaceIsRight(adapter, call)) return nothing;
   adapter.synchronous++;
   const { dispatcher } = environment;
-  const virtual = dispatcher.allocateOne(adapter, Length, Cached, call, true);
-  const physical = dispatcher.logicalOfLast as NDIS_PHYSICAL_ADDRESS;
+  const virtual = dispatcher.supply.one(adapter, Length, Cached, call, "synchronous");
+  const physical = dispatcher.supply.logicalOfLast as NDIS_PHYSICAL_ADDRESS;
   if (environment.log !== null) {
     const result = virtual === 0 ? `null ${dispatcher.lastFailure?.reason ?? ""}` : `${hex(virtual)} ${hex(physical)}`;
     environment.note(adapter, `${call} ${Length} ${Cached ? "cached" : "uncached"} -> ${result}`);

@@ -540,7 +540,7 @@ export class Machine {
         unit: "threads",
       });
     }
-    return this.#happen();
+    return this.#happen(1);
   }
 
   /**
@@ -850,22 +850,25 @@ export class Machine {
 
   async #runLoop(until?: () => boolean): Promise<void> {
     const threads = this.#threads;
+    // With a condition to watch, one at a time; the order is the same either way.
+    const atOnce = until === undefined ? Number.POSITIVE_INFINITY : 1;
     for (;;) {
       if (until?.() === true) return;
       if (this.environment.poisoned !== null) return;
-      if (threads.alive > 0 || threads.runnable) {
-        if (threads.runnable) {
-          await threads.resume();
-          continue;
-        }
+      if (threads.runnable) {
+        await threads.resume();
+        continue;
       }
-      if (!this.#happen()) return;
+      if (!this.#happen(atOnce)) return;
     }
   }
 
-  #happen(): boolean {
+  /** One event, or up to `atOnce` completions. */
+  #happen(atOnce: number): boolean {
     const { dispatcher } = this.environment;
-    if (dispatcher.undelivered > 0 && this.#scheduler.order !== "manual" && dispatcher.deliver()) return true;
+    if (dispatcher.undelivered > 0 && this.#scheduler.order !== "manual" && dispatcher.deliverSome(atOnce) > 0) {
+      return true;
+    }
     const event = this.#events.take();
     if (event === undefined) return false;
     event.run();

@@ -106,7 +106,8 @@ export class MachineScheduler implements Scheduler {
       else this.#schedule(this.#maxNs);
       return;
     }
-    this.#schedule(this.#latency());
+    // The latency belongs to the turn, not to the request: nothing is drawn where a turn is due already.
+    if (!this.#turnIsDue) this.#schedule(this.#latency());
   }
 
   select(queue: RequestQueue, limit: number, chosen: PendingRequest[]): number {
