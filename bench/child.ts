@@ -13,7 +13,7 @@ async function answer(request: Request): Promise<Response> {
   switch (request.do) {
     case "open": {
       const { subject, where, workload, patience } = request.job;
-      session = new Session(await subjectNamed(subject), where, await makeWorkload(workload));
+      session = new Session(await subjectNamed(subject), where, makeWorkload(workload));
       return { kind: "opened", opened: session.prepare(patience) };
     }
     case "sample": {

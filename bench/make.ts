@@ -1,7 +1,7 @@
-/** A workload from its description: generated, or read from a recording. */
-import type { WorkloadSpec } from "./protocol.js";
+/** A workload from its description, or as it came. */
+import type { WorkloadSource } from "./protocol.js";
 import { type Workload, workload } from "./workloads.js";
 
-export async function makeWorkload({ name, options }: WorkloadSpec): Promise<Workload> {
-  return workload(name, options);
+export function makeWorkload(source: WorkloadSource): Workload {
+  return "ops" in source ? source : workload(source.name, source.options);
 }

@@ -10,6 +10,7 @@ import { assetPath } from "./assets.js";
 import type { Job, Request, Response } from "./protocol.js";
 import type { Sample } from "./sample.js";
 import type { Opened } from "./session.js";
+import type { Tasks } from "./tasks.js";
 
 /** A measurement failed in its process; the message is that process's. */
 export class MeasurementError extends Error {
@@ -23,7 +24,10 @@ export class Measurer {
   #ended: MeasurementError | undefined;
 
   constructor(nodeArguments: readonly string[] = []) {
-    this.#process = fork(assetPath("dist", "bench-child.js"), { execArgv: [...nodeArguments] });
+    this.#process = fork(assetPath("dist", "bench-child.js"), {
+      execArgv: [...nodeArguments],
+      serialization: "advanced", // recordings are large, and infinity is a number
+    });
     this.#process.on("message", (response: Response) => this.#answer(response));
     this.#process.on("error", (error) => this.#end(`cannot start: ${error.message}`));
     this.#process.on("exit", (code, signal) => this.#end(`ended by itself (${signal ?? `exit code ${code}`})`));
@@ -53,19 +57,37 @@ export class Measurer {
   }
 
   async open(job: Job): Promise<Opened> {
-    return (await this.#ask("opened", { do: "open", job })).opened;
+    try {
+      return (await this.#ask("opened", { do: "open", job })).opened;
+    } catch (error) {
+      const what = `${job.subject}, ${job.workload.name} (${job.where})`;
+      throw error instanceof MeasurementError ? new MeasurementError(`${what}: ${error.message}`) : error;
+    }
   }
 
   async sample(): Promise<{ readonly sample: Sample; readonly sink: number }> {
     return this.#ask("sample", { do: "sample" });
   }
 
-  async task<T>(task: string, argument: unknown): Promise<T> {
-    return (await this.#ask("done", { do: "task", task, argument })).result as T;
+  async task<K extends keyof Tasks>(task: K, argument: Tasks[K]["argument"]): Promise<Tasks[K]["result"]> {
+    return (await this.#ask("done", { do: "task", task, argument })).result as Tasks[K]["result"];
   }
 
   close(): void {
     this.#process.removeAllListeners("exit");
     this.#process.kill();
+  }
+}
+
+/** Run one task alone in a fresh process. */
+export async function alone<K extends keyof Tasks>(
+  task: K,
+  argument: Tasks[K]["argument"],
+): Promise<Tasks[K]["result"]> {
+  const measurer = new Measurer();
+  try {
+    return await measurer.task(task, argument);
+  } finally {
+    measurer.close();
   }
 }

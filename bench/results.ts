@@ -3,6 +3,8 @@
  */
 import { cpus, totalmem } from "node:os";
 import { ShmemError } from "../bindings/core/index.js";
+import type { Space } from "./modes/space.js";
+import type { Tail } from "./modes/tail.js";
 import type { Row } from "./rows.js";
 
 /** Where figures come from. Ratios carry over to another machine better than figures. */
@@ -22,6 +24,10 @@ export interface Results {
   /** The command line that made them. */
   readonly command: string;
   readonly rows: readonly Row[];
+  /** The slowest single operations. */
+  readonly tails: readonly Tail[];
+  /** Memory that recordings need. */
+  readonly spaces: readonly Space[];
   /** What should have been equal and was not; empty when all is well. */
   readonly disagreements: readonly string[];
   /** A number that depends on everything that was done. */

@@ -7,7 +7,7 @@
  * placement, which is worth half a nanosecond and more.
  */
 import { Measurer } from "./measurer.js";
-import type { Job, WorkloadSpec } from "./protocol.js";
+import type { Job, WorkloadSource } from "./protocol.js";
 import type { Patience } from "./sample.js";
 import { median } from "./sample.js";
 import type { Where } from "./subject.js";
@@ -31,8 +31,10 @@ export interface Row {
   readonly samples: number;
   /** Operations in each. */
   readonly operations: number;
-  /** Which sequence was replayed. */
-  readonly workloadHash: string;
+  /** Which sequence was replayed; absent where none was. */
+  readonly workloadHash?: string;
+  /** Resident bytes that one more of it adds; for openings. */
+  readonly residentBytes?: number;
   /** What was live at its end; absent with failures, or where the subject was too slow to finish. */
   readonly outcome?: string;
 }
@@ -60,7 +62,7 @@ interface Tally {
 
 /** Measure a workload at a place. `progress` hears of every process. Returns the rows and a sum that proves the work. */
 export async function measureRows(
-  workload: WorkloadSpec,
+  workload: WorkloadSource,
   where: Where,
   subjects: readonly string[],
   settings: RowSettings,

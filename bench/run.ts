@@ -1,33 +1,61 @@
 /** A run of the bench: which workloads, where, whose; and everything that was found. */
-import type { WorkloadSpec } from "./protocol.js";
+import { ShmemError } from "../bindings/core/index.js";
+import { makeWorkload } from "./make.js";
+import { MODES, measureSpaces } from "./modes/index.js";
+import type { Space } from "./modes/space.js";
+import type { Tail } from "./modes/tail.js";
+import type { WorkloadSource } from "./protocol.js";
+import type { Recording } from "./recordings/index.js";
 import { type Results, thisMachine } from "./results.js";
 import { disagreements, measureRows, type Row, type RowSettings } from "./rows.js";
-import type { Where } from "./subject.js";
+import type { Subject, Where } from "./subject.js";
 import { subjectNamed } from "./subjects/index.js";
 
 /** What to run. */
 export interface Plan extends RowSettings {
-  readonly workloads: readonly WorkloadSpec[];
+  readonly workloads: readonly WorkloadSource[];
+  /** Names of `MODES`. */
+  readonly modes: readonly string[];
+  /** Recordings to be timed like workloads. */
+  readonly recordings: readonly Recording[];
+  /** Recordings whose need of memory is to be found out. */
+  readonly spaces: readonly Recording[];
   readonly places: readonly Where[];
   /** Names, or files of subjects from outside. */
   readonly subjects: readonly string[];
-  /** Leave these pairs out: what would take minutes and teach nothing. */
-  readonly skip?: (workload: string, where: Where, subject: string) => boolean;
+  /** Replays for the slowest operations. */
+  readonly replays: number;
   /** For the record. */
   readonly command: string;
+}
+
+/** Slow subjects are left out where they would take minutes and teach nothing. */
+const TOO_SLOW: Readonly<Record<string, number>> = { "thing-malloc": 300_000 };
+const SPACE_TOLERANCE = 1 / 512;
+
+interface Chosen {
+  readonly name: string;
+  readonly subject: Subject;
+}
+
+function ableAt(subjects: readonly Chosen[], workload: WorkloadSource, where: Where): readonly Chosen[] {
+  const operations = "ops" in workload ? workload.total : makeWorkload(workload).total;
+  return subjects.filter(({ subject }) => {
+    const opens = where === "wasm" ? subject.openInside : subject.openAcross;
+    return opens !== undefined && operations <= (TOO_SLOW[subject.name] ?? Number.POSITIVE_INFINITY);
+  });
 }
 
 /** Run it. `progress` is told what is measured next. */
 export async function runBench(plan: Plan, progress: (text: string) => void = () => {}): Promise<Results> {
   const subjects = await Promise.all(plan.subjects.map(async (name) => ({ name, subject: await subjectNamed(name) })));
   const rows: Row[] = [];
+  const tails: Tail[] = [];
+  const spaces: Space[] = [];
   let sink = 0;
-  for (const workload of plan.workloads) {
+  for (const workload of [...plan.workloads, ...plan.recordings]) {
     for (const where of plan.places) {
-      const able = subjects.filter(({ name, subject }) => {
-        const opens = where === "wasm" ? subject.openInside : subject.openAcross;
-        return opens !== undefined && plan.skip?.(workload.name, where, name) !== true;
-      });
+      const able = ableAt(subjects, workload, where);
       if (able.length === 0) continue;
       progress(`${workload.name} (${where})`);
       const names = able.map(({ name }) => name);
@@ -37,11 +65,34 @@ export async function runBench(plan: Plan, progress: (text: string) => void = ()
       sink += measured.sink;
     }
   }
+  for (const mode of plan.modes) {
+    progress(mode);
+    const measure = Object.hasOwn(MODES, mode) ? MODES[mode] : undefined;
+    if (measure === undefined) {
+      throw new ShmemError("INVALID_ARGUMENT", `there is no mode ${JSON.stringify(mode)}`, {
+        field: "modes",
+        value: mode,
+        unit: "name",
+      });
+    }
+    const found = await measure({ ...plan, progress });
+    rows.push(...found.rows);
+    tails.push(...found.tails);
+    sink += found.sink;
+  }
+  for (const recording of plan.spaces) {
+    const able = ableAt(subjects, recording, "js").filter(({ subject }) => subject.name !== "loop");
+    progress(`space: ${recording.name}`);
+    const names = able.map(({ name }) => name);
+    spaces.push(...(await measureSpaces(recording, names, SPACE_TOLERANCE)));
+  }
   return {
     format: 1,
     machine: thisMachine(),
     command: plan.command,
     rows,
+    tails,
+    spaces,
     disagreements: disagreements(rows),
     sink,
   };

@@ -27,6 +27,8 @@ export interface Patience {
 export const PATIENCE: Patience = { warmUpMs: 120, budgetMs: 400 };
 
 const SLICE = 4096;
+/** A shorter timed part is repeated until it has as many, or the clock would be measured. */
+const LEAST_OPERATIONS = 20_000;
 
 const NS_PER_MS = 1e6;
 
@@ -94,13 +96,18 @@ export class Sampler {
       const took = performance.now() - began;
       return { nsPerOp: (took * NS_PER_MS) / (2 * to), failures: 0, operations: 2 * to };
     }
-    const before = this.#replayer.replay(0, pre);
-    const began = performance.now();
-    const failures = this.#replayer.replay(pre, to);
-    const took = performance.now() - began;
-    this.#finish();
-    this.sink += failures;
-    return { nsPerOp: (took * NS_PER_MS) / (to - pre), failures: before + failures, operations: to - pre };
+    const repeats = Math.max(1, Math.ceil(LEAST_OPERATIONS / (to - pre)));
+    let took = 0;
+    let failures = 0;
+    for (let i = 0; i < repeats; i += 1) {
+      failures = this.#replayer.replay(0, pre);
+      const began = performance.now();
+      failures += this.#replayer.replay(pre, to);
+      took += performance.now() - began;
+      this.#finish();
+      this.sink += failures;
+    }
+    return { nsPerOp: (took * NS_PER_MS) / (repeats * (to - pre)), failures, operations: repeats * (to - pre) };
   }
 }
 

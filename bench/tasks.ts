@@ -1,15 +1,36 @@
 /**
  * Measurements that are no replay of a workload: each is a function that runs alone in a fresh process and returns plain
- * data. The parent knows them by name.
+ * data. The bench knows them by name.
  */
+import { measureCrossing } from "./modes/crossing.js";
+import { measureOpening } from "./modes/open.js";
+import type { Probe } from "./modes/probe.js";
+import { measureSpace, type Space, type SpaceTask } from "./modes/space.js";
+import { measureTail, type Tail, type TailTask } from "./modes/tail.js";
+import { measureCores } from "./modes/two-cores.js";
 
-type Task = (argument: never) => unknown;
+/** What each task wants and returns. */
+export interface Tasks {
+  tail: { readonly argument: TailTask; readonly result: Tail };
+  crossing: { readonly argument: { readonly variant: string; readonly rounds: number }; readonly result: Probe };
+  "two-cores": { readonly argument: { readonly cores: number; readonly rounds: number }; readonly result: Probe };
+  open: { readonly argument: { readonly size: string; readonly rounds: number }; readonly result: Probe };
+  space: { readonly argument: SpaceTask; readonly result: Space };
+}
 
-const TASKS: Readonly<Record<string, Task>> = {};
+type Bodies = {
+  [K in keyof Tasks]: (argument: Tasks[K]["argument"]) => Tasks[K]["result"] | Promise<Tasks[K]["result"]>;
+};
+
+const BODIES: Bodies = {
+  tail: measureTail,
+  crossing: measureCrossing,
+  "two-cores": measureCores,
+  open: measureOpening,
+  space: measureSpace,
+};
 
 /** Run a task in this process. */
-export async function runTask(name: string, argument: unknown): Promise<unknown> {
-  const task = Object.hasOwn(TASKS, name) ? TASKS[name] : undefined;
-  if (task === undefined) throw new Error(`there is no task ${name}`);
-  return task(argument as never);
+export async function runTask(name: keyof Tasks, argument: unknown): Promise<unknown> {
+  return (BODIES[name] as (argument: unknown) => unknown)(argument);
 }

@@ -7,6 +7,8 @@
  *                                     │     └ ratio to the baseline
  *                                     └ median, ns per operation
  */
+import type { Space } from "../modes/space.js";
+import type { Tail } from "../modes/tail.js";
 import { describeMachine, type Results } from "../results.js";
 import type { Row } from "../rows.js";
 import type { Where } from "../subject.js";
@@ -72,16 +74,27 @@ function line(row: Row, isFirst: boolean, baseline: Row | undefined): string {
     ratioTo(baseline, row).padStart(6),
     spreadBar(nsPerOp),
     `${figure(nsPerOp.min).padStart(6)} –${figure(nsPerOp.max).padStart(6)}`,
-    failureText(row),
+    failureText(row) || (row.residentBytes === undefined ? "" : bytesText(row.residentBytes)),
   ];
   return cells.join(" ").trimEnd();
 }
 
-/** All of it. `baseline` is the subject that ratios refer to. */
-export function textReport(results: Results, baseline: string): string {
-  const lines = [describeMachine(results.machine)];
+/** 4096 as `4.0 KiB`. */
+export function bytesText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(value >= 100 ? 0 : 1)} ${units[unit]}`;
+}
+
+function rowLines(rows: readonly Row[], baseline: string): readonly string[] {
+  const lines: string[] = [];
   for (const where of ["wasm", "js"] as const) {
-    const groups = groupsOf(results.rows, where);
+    const groups = groupsOf(rows, where);
     if (groups.length === 0) continue;
     lines.push("", `${PLACES[where]} (ns per operation, ratio to ${baseline})`, "");
     for (const group of groups) {
@@ -89,8 +102,88 @@ export function textReport(results: Results, baseline: string): string {
       for (const [i, row] of group.entries()) lines.push(line(row, i === 0, reference));
     }
   }
+  return lines;
+}
+
+function tailLines(tails: readonly Tail[], baseline: string): readonly string[] {
+  if (tails.length === 0) return [];
+  const lines = ["", "the slowest single operations, across the boundary (ns, clock taken off)", ""];
+  lines.push(
+    `${"".padEnd(26)}${["p50", "p90", "p99", "p99.9", "max", "ratio"].map((one) => one.padStart(8)).join("")}`,
+  );
+  for (const tail of tails) {
+    const reference = tails.find((one) => one.workload === tail.workload && one.subject === baseline);
+    const figures = [tail.p50, tail.p90, tail.p99, tail.p999, tail.max].map((ns) => figure(ns).padStart(8));
+    const ratio =
+      reference === undefined
+        ? ""
+        : `${(tail.p999 / reference.p999).toFixed(2)} ${(tail.max / reference.max).toFixed(2)}`;
+    lines.push(`${tail.workload.padEnd(10)}${tail.subject.padEnd(16)}${figures.join("")}   ${ratio}`.trimEnd());
+  }
+  lines.push("", "ratio: of p99.9 and of the maximum");
+  return lines;
+}
+
+/** Percent of what rounding to frames allows: frames that the blocks could do with, over frames held, at their peaks. */
+export function frameUse({ peakRoundedBytes, peakHeldBytes }: Space): number | undefined {
+  return peakHeldBytes === undefined ? undefined : (100 * peakRoundedBytes) / peakHeldBytes;
+}
+
+/** For each subject the geometric mean, over the recordings that all got through, of its least arena over the best's. */
+export function arenaRatios(spaces: readonly Space[]): ReadonlyMap<string, number> {
+  const subjects = [...new Set(spaces.map((space) => space.subject))];
+  const recordings = [...new Set(spaces.map((space) => space.workload))];
+  const sums = new Map(subjects.map((subject) => [subject, 0]));
+  let counted = 0;
+  for (const recording of recordings) {
+    const group = spaces.filter((space) => space.workload === recording);
+    const arenas = group.map((space) => space.leastArenaBytes ?? Number.NaN);
+    if (group.length !== subjects.length || arenas.some(Number.isNaN)) continue;
+    counted += 1;
+    const best = Math.min(...arenas);
+    for (const [i, { subject }] of group.entries()) {
+      sums.set(subject, (sums.get(subject) ?? 0) + Math.log((arenas[i] as number) / best));
+    }
+  }
+  return new Map([...sums].map(([subject, sum]) => [subject, counted === 0 ? Number.NaN : Math.exp(sum / counted)]));
+}
+
+function spaceLines(spaces: readonly Space[]): readonly string[] {
+  if (spaces.length === 0) return [];
+  const lines = ["", "memory over recordings", ""];
+  lines.push(
+    `${"".padEnd(24)}${"subject".padEnd(16)}${"payload".padStart(10)}${"arena".padStart(10)}   of frames' best`,
+  );
+  let last = "";
+  for (const space of spaces) {
+    const use = frameUse(space);
+    const least = space.leastArenaBytes === undefined ? "-" : bytesText(space.leastArenaBytes);
+    lines.push(
+      [
+        (space.workload === last ? "" : space.workload).padEnd(24),
+        space.subject.padEnd(16),
+        bytesText(space.peakPayloadBytes).padStart(10),
+        least.padStart(10),
+        use === undefined ? "" : `   ${use.toFixed(1)} %`,
+      ]
+        .join("")
+        .trimEnd(),
+    );
+    last = space.workload;
+  }
+  lines.push("", "least arena over the best subject's, geometric mean:");
+  for (const [subject, ratio] of arenaRatios(spaces)) lines.push(`  ${subject.padEnd(16)}${ratio.toFixed(3)}`);
+  return lines;
+}
+
+/** All of it. `baseline` is the subject that ratios refer to. */
+export function textReport(results: Results, baseline: string): string {
+  const lines = [describeMachine(results.machine)];
+  lines.push(...rowLines(results.rows, baseline));
+  lines.push(...tailLines(results.tails, baseline));
+  lines.push(...spaceLines(results.spaces));
   const samples = new Set(results.rows.map((row) => row.samples));
-  lines.push("", `medians of ${[...samples].join(" or ")} samples; sink ${results.sink.toString(16)}`);
+  if (samples.size > 0) lines.push("", `medians of ${[...samples].join(" or ")} samples; sink ${results.sink}`);
   for (const finding of results.disagreements) lines.push(`! ${finding}`);
   return `${lines.join("\n")}\n`;
 }

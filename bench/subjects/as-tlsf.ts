@@ -2,7 +2,7 @@
  * The subject `as-tlsf`: the allocator of AssemblyScript's runtime, in-band, as every managed AssemblyScript program has it.
  *
  * Out of memory is a trap there, which costs microseconds in the host and none of them is the allocator's. So it is timed
- * with an arena that may grow as far as it must, which is to its advantage, and its failures are counted apart, in an
+ * with an arena that may grow to twice its size as it must, which is to its advantage, and its failures are counted apart, in an
  * arena that may not.
  */
 import { subjectModule } from "../assets.js";
@@ -40,7 +40,7 @@ function open(arenaBytes: number, { spare, grows }: Limits): TlsfModule {
   const needed = (probe.exports as TlsfModule).heapBase() + ROOT_BYTES + arenaBytes;
   const pages = Math.ceil(needed / WASM_PAGE);
   // The runtime first tries to double its memory, which this limit prevents, and then takes as little as will do.
-  const growth = grows ? pages >> 1 : 0;
+  const growth = grows ? pages + spare - 1 : 0;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages + spare + growth });
   const wasm = new WebAssembly.Instance(module, { env: { memory, abort } }).exports as TlsfModule;
   const surplus = pages * WASM_PAGE - needed;
@@ -53,7 +53,7 @@ export const asTlsf: Subject = {
   summary: "AssemblyScript's runtime allocator (TLSF)",
 
   openInside(workload: Workload): WasmReplayer {
-    return new WasmReplayer(open(workload.arenaBytes, { spare: pagesFor(workload), grows: true }), workload);
+    return new WasmReplayer(open(workload.arenaBytes, { spare: pagesFor(workload), grows: true }), workload, true);
   },
 
   openStrict(workload: Workload): WasmReplayer {
@@ -62,6 +62,16 @@ export const asTlsf: Subject = {
 
   openAcross({ arenaBytes }: Place): Allocator {
     const { allocate, free } = open(arenaBytes, { spare: 0, grows: true });
-    return { allocate, free };
+    return {
+      allocate(lengthBytes) {
+        try {
+          return allocate(lengthBytes);
+        } catch (error) {
+          if (error instanceof WebAssembly.RuntimeError) return 0; // even twice the arena was not enough
+          throw error;
+        }
+      },
+      free,
+    };
   },
 };

@@ -4,11 +4,16 @@
  * Everything is measured in processes of its own (bench/measurer.ts); this file reads the options, chooses what to run,
  * and writes the results as a table or as JSON.
  */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import {
   installedSubjects,
+  MODE_NAMES,
   PATIENCE,
   type Plan,
+  type Recording,
+  readRecording,
   runBench,
   textReport,
   type Where,
@@ -19,21 +24,34 @@ import { ShmemError } from "../../bindings/index.js";
 import { EXIT } from "../report/index.js";
 import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "./command.js";
 
-const QUICK = ["lifo4k", "churn50", "churn90", "nic", "page50"] as const;
-const QUICK_SUBJECTS = ["ndis-shmem", "typescript-twin", "as-tlsf"] as const;
+const QUICK: readonly string[] = ["lifo4k", "churn50", "churn90", "nic", "page50"];
+const QUICK_SUBJECTS: readonly string[] = ["ndis-shmem", "typescript-twin", "as-tlsf"];
 const NOT_BY_DEFAULT = ["loop"];
+
+/** Names in lines of the help, behind its column of options. */
+function listed(names: readonly string[]): string {
+  const lines = [""];
+  for (const name of names) {
+    const last = lines[lines.length - 1] as string;
+    if (last.length + name.length > 54) lines.push(`${name}, `);
+    else lines[lines.length - 1] = `${last}${name}, `;
+  }
+  return lines
+    .map((line) => line.trimEnd())
+    .join("\n                     ")
+    .replace(/,$/, "");
+}
 
 const HELP = `usage: ndis-shmem bench [OPTIONS]
 
 Measure allocation latency: nanoseconds per operation, an allocation and a free
 counting one each, with named rivals replaying the same operations.
 
-  --workload A,B     which workloads; all by default:
-                     ${WORKLOADS.map((one) => one.name)
-                       .join(", ")
-                       .replace(/(.{1,56})(?:, |$)/g, "$1,\n                     ")
-                       .trim()
-                       .replace(/,$/, "")}
+  --workload A,B     what to measure; default: all but recording
+                     ${listed([...WORKLOADS.map((one) => one.name), "recording", ...MODE_NAMES])}
+  --recording PATH   a recording of a real program (wee_alloc, Android's
+                     memory_replay, minimalloc, .rep, plain; text, gzip, zip),
+                     or a folder of them; implies --workload recording
   --where PLACE      wasm (one call, many operations), js (one call, one
                      operation) or both (default)
   --subject NAME     an allocator, or a module of yours (./mine.mjs exporting
@@ -81,34 +99,86 @@ function progressOn(io: CommandIo): (text: string) => void {
   return (text) => io.err(`\r\x1b[K${text.slice(0, io.columns - 1)}`);
 }
 
+const TINY_RECORDING = 1000;
+
 async function optionsFrom(args: readonly string[]): Promise<Options> {
   const values = read(args);
   const quick = values.quick === true;
-  const installed = (await installedSubjects()).map((subject) => subject.name);
-  const usual = quick ? QUICK_SUBJECTS.filter((name) => installed.includes(name)) : installed;
-  const subjects = values.subject ?? usual.filter((name) => !NOT_BY_DEFAULT.includes(name));
-  const names =
-    values.workload?.flatMap((list) => list.split(",")) ?? (quick ? QUICK : WORKLOADS.map((one) => one.name));
-  for (const name of names) {
-    if (!WORKLOADS.some((one) => one.name === name)) throw new UsageError(`there is no workload \`${name}\``);
-  }
+  const subjects = values.subject ?? (await usualSubjects(quick));
+  const names = namesOf(values.workload, quick, values.recording !== undefined);
   const where = values.where ?? "both";
   if (!["wasm", "js", "both"].includes(where)) throw new UsageError(`--where takes wasm, js or both, not \`${where}\``);
+  const frame = values.frame === undefined ? undefined : frameSize(values.frame);
   const workloadOptions: WorkloadOptions = {
     ...(values.seed !== undefined && { seed: parseInteger("--seed", values.seed, 1, 0xffffffff) }),
-    ...(values.frame !== undefined && { frameSize: frameSize(values.frame) }),
+    ...(frame !== undefined && { frameSize: frame }),
   };
+  const recordings = names.includes("recording") ? await recordingsIn(values.recording ?? [SHARED], frame) : [];
   const plan: Plan = {
-    workloads: names.map((name) => ({ name, options: workloadOptions })),
+    workloads: names
+      .filter((name) => WORKLOADS.some((one) => one.name === name))
+      .map((name) => ({ name, options: workloadOptions })),
+    modes: names.filter((name) => MODE_NAMES.includes(name)),
+    recordings: recordings.filter((recording) => recording.total >= TINY_RECORDING),
+    spaces: recordings,
     places: where === "both" ? ["wasm", "js"] : [where as Where],
     subjects,
     rounds: parseInteger("--rounds", values.rounds ?? (quick ? "6" : "15"), 1, 10_000),
     processes: parseInteger("--processes", values.processes ?? (quick ? "2" : "3"), 1, 100),
+    replays: 15,
     patience: quick ? { warmUpMs: 60, budgetMs: 200 } : PATIENCE,
-    skip: (workload, _where, subject) => workload.startsWith("gib") && subject === "thing-malloc",
     command: ["ndis-shmem", "bench", ...args].join(" "),
   };
   return { plan, baseline: values.baseline ?? "as-tlsf", json: values.json === true };
+}
+
+async function usualSubjects(quick: boolean): Promise<readonly string[]> {
+  const installed = (await installedSubjects()).map((subject) => subject.name);
+  return installed.filter((name) => !NOT_BY_DEFAULT.includes(name) && (!quick || QUICK_SUBJECTS.includes(name)));
+}
+
+function namesOf(given: readonly string[] | undefined, quick: boolean, recordings: boolean): readonly string[] {
+  const known = [...WORKLOADS.map((one) => one.name), "recording", ...MODE_NAMES];
+  if (given === undefined && recordings) return ["recording"];
+  if (given === undefined) return quick ? QUICK : known.filter((name) => name !== "recording");
+  const names = given.flatMap((list) => list.split(","));
+  for (const name of names) {
+    if (!known.includes(name)) throw new UsageError(`there is no workload \`${name}\`; there is ${known.join(", ")}`);
+  }
+  return recordings && !names.includes("recording") ? [...names, "recording"] : names;
+}
+
+/** Where recordings lie that come with no package, seen from the project. */
+const SHARED = "../shared/traces";
+
+function filesIn(path: string): readonly string[] {
+  let isFolder: boolean;
+  try {
+    isFolder = statSync(path).isDirectory();
+  } catch (error) {
+    throw new UsageError(`recording ${path}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+  if (!isFolder) return [path];
+  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => /\.(?:trace|rep|zip|gz)$|\.\d+\.csv$/.test(file))
+    .sort();
+}
+
+async function recordingsIn(paths: readonly string[], frame: number | undefined): Promise<readonly Recording[]> {
+  const found: Recording[] = [];
+  for (const file of paths.flatMap(filesIn)) {
+    const name = basename(file).replace(/\..*$/, "");
+    try {
+      const options = { name, strict: false, ...(frame !== undefined && { frameSize: frame }) };
+      found.push(await readRecording(readFileSync(file), options));
+    } catch (error) {
+      if (error instanceof ShmemError) throw new UsageError(`recording ${file}: ${error.message}`);
+      throw error;
+    }
+  }
+  return found;
 }
 
 function frameSize(given: string): number {
@@ -124,6 +194,7 @@ function read(args: readonly string[]) {
       args: [...args],
       allowPositionals: false,
       options: {
+        recording: { type: "string", multiple: true },
         workload: { type: "string", multiple: true },
         where: { type: "string" },
         subject: { type: "string", multiple: true },
