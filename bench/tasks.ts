@@ -2,17 +2,21 @@
  * Measurements that are no replay of a workload: each is a function that runs alone in a fresh process and returns plain
  * data. The bench knows them by name.
  */
+import { measureCompletion } from "./modes/complete.js";
 import { measureCrossing } from "./modes/crossing.js";
 import { measureOpening } from "./modes/open.js";
 import type { Probe } from "./modes/probe.js";
 import { measureSpace, type Space, type SpaceTask } from "./modes/space.js";
 import { measureTail, type Tail, type TailTask } from "./modes/tail.js";
+import { measureTranslation } from "./modes/translate.js";
 import { measureCores } from "./modes/two-cores.js";
 
 /** What each task wants and returns. */
 export interface Tasks {
   tail: { readonly argument: TailTask; readonly result: Tail };
   crossing: { readonly argument: { readonly variant: string; readonly rounds: number }; readonly result: Probe };
+  translate: { readonly argument: { readonly variant: string; readonly rounds: number }; readonly result: Probe };
+  complete: { readonly argument: { readonly variant: string; readonly rounds: number }; readonly result: Probe };
   "two-cores": { readonly argument: { readonly cores: number; readonly rounds: number }; readonly result: Probe };
   open: { readonly argument: { readonly size: string; readonly rounds: number }; readonly result: Probe };
   space: { readonly argument: SpaceTask; readonly result: Space };
@@ -25,6 +29,8 @@ type Bodies = {
 const BODIES: Bodies = {
   tail: measureTail,
   crossing: measureCrossing,
+  translate: measureTranslation,
+  complete: measureCompletion,
   "two-cores": measureCores,
   open: measureOpening,
   space: measureSpace,

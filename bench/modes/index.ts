@@ -5,11 +5,13 @@ import { alone } from "../measurer.js";
 import type { WorkloadSource } from "../protocol.js";
 import { type Row, spreadOf } from "../rows.js";
 import { median } from "../sample.js";
+import { COMPLETIONS } from "./complete.js";
 import { CROSSINGS } from "./crossing.js";
 import { OPENINGS } from "./open.js";
 import type { Probe } from "./probe.js";
 import type { Space } from "./space.js";
 import type { Tail } from "./tail.js";
+import { TRANSLATIONS } from "./translate.js";
 import { CORES } from "./two-cores.js";
 
 /** What a mode may use. */
@@ -86,6 +88,24 @@ export const MODES: Readonly<Record<string, Mode>> = {
         (variant): Ask =>
           (rounds) =>
             alone("crossing", { variant, rounds }),
+      ),
+      settings,
+    ),
+  translate: (settings) =>
+    probes(
+      TRANSLATIONS.map(
+        (variant): Ask =>
+          (rounds) =>
+            alone("translate", { variant, rounds }),
+      ),
+      settings,
+    ),
+  complete: (settings) =>
+    probes(
+      COMPLETIONS.map(
+        (variant): Ask =>
+          (rounds) =>
+            alone("complete", { variant, rounds }),
       ),
       settings,
     ),
