@@ -74,9 +74,14 @@ export class Adapter {
     return this.record.pending;
   }
 
-  /** The device is gone; nothing of it or of the driver's timers happens any more. */
+  /** The adapter is over: nothing of its device, of the driver's timers or of frames that are out happens any more. */
   unplug(): void {
     this.services.stop();
+    this.pullOut();
+  }
+
+  /** The device is gone. Timers go on, and the upper layer gives back what it holds: the driver is still there. */
+  pullOut(): void {
     this.#port.detach();
     this.device?.detach?.();
   }

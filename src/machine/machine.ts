@@ -499,7 +499,7 @@ export class Machine {
     this.#assertUsable("surpriseRemove");
     const one = adapter.record;
     one.surpriseRemoved = true;
-    adapter.unplug();
+    adapter.pullOut();
     const notify = one.driver.characteristics.DevicePnPEventNotifyHandler ?? null;
     if (notify !== null) {
       adapter.services.callback("MiniportDevicePnPEventNotify", PASSIVE_LEVEL, () =>
