@@ -67,7 +67,8 @@ export function refuseHandle(handle: unknown, call: string, wanted: string): nul
   const kind = handleKind(handle);
   const absent = handle === null || handle === undefined;
   const code = absent ? "NULL_ADAPTER" : isHandle(handle) ? "WRONG_HANDLE" : "INVALID_ARGUMENT";
-  const message = `${call} wants ${wanted} and was given ${kind}`;
+  const adapter = DmaHandle.recordOf(handle)?.adapter ?? AdapterHandle.recordOf(handle) ?? null;
+  const message = `${call} wants ${wanted} and was given ${kind}${hint(call)}`;
   const finding = {
     rule: absent ? "NullCheck" : "HandleKind",
     code,
@@ -90,8 +91,15 @@ export function refuseHandle(handle: unknown, call: string, wanted: string): nul
   }
   environment.step++;
   environment.assertAlive();
-  environment.violate(null, finding);
+  environment.violate(adapter ?? environment.insideAdapter, finding);
   return null;
+}
+
+/** The pair that drivers mix up most: the memory comes through one handle and goes back through the other. */
+function hint(call: string): string {
+  return call === "NdisMFreeSharedMemory" || call === "NdisMAllocateSharedMemoryAsyncEx"
+    ? " (NdisMAllocateSharedMemoryAsyncEx takes the DMA handle, NdisMFreeSharedMemory the adapter handle)"
+    : "";
 }
 
 function environmentOf(handle: unknown): NdisEnvironment | undefined {

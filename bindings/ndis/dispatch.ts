@@ -236,6 +236,17 @@ export class Dispatcher {
     return false;
   }
 
+  /** The requests of an adapter that have not been called back, for reports. */
+  requestsOf(adapter: AdapterRecord): DroppedRequest[] {
+    const found: DroppedRequest[] = [];
+    const add = ({ sequence, lengthBytes, step }: PendingRequest): void => {
+      found.push({ sequence, lengthBytes, step });
+    };
+    for (let i = 0; i < this.served.length; i++) if (this.served.at(i).adapter === adapter) add(this.served.at(i));
+    for (let one = this.pending.first; one !== null; one = one.next) if (one.adapter === adapter) add(one);
+    return found;
+  }
+
   /** The adapter goes: its requests are dropped without a callback, what was served for them is freed. Returns them for the report. */
   drop(adapter: AdapterRecord): DroppedRequest[] {
     const dropped: DroppedRequest[] = [];

@@ -32,6 +32,7 @@ import {
   NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_2,
   type SCATTER_GATHER_LIST,
 } from "./structures.js";
+import { counted, listBlocks, listRequests } from "./words.js";
 
 const KNOWN_FLAGS = NDIS_SG_DMA_64_BIT_ADDRESS | NDIS_SG_DMA_V3_HAL_API | NDIS_SG_DMA_HYBRID_DMA;
 
@@ -211,7 +212,7 @@ function nothingLive(dma: DmaRecord, call: string): boolean {
         rule: "NothingPendingAtRelease",
         code: "PENDING_AT_RELEASE",
         call,
-        message: `${adapter.pending} asynchronous requests are still pending`,
+        message: `${counted(adapter.pending, "asynchronous request")} still pending: ${listRequests(environment.dispatcher.requestsOf(adapter))}`,
         value: adapter.pending,
         unit: "requests",
       });
@@ -224,7 +225,7 @@ function nothingLive(dma: DmaRecord, call: string): boolean {
       rule: "NothingLiveAtRelease",
       code: "LEAK_AT_RELEASE",
       call,
-      message: `${adapter.liveBlocks} blocks with ${adapter.liveBytes} bytes are still allocated: ${leakList(adapter)}`,
+      message: `${counted(adapter.liveBlocks, "block")} of ${counted(adapter.liveBytes, "byte")} still allocated: ${listBlocks(environment.blocks.liveBlocksOf(adapter))}`,
       value: adapter.liveBlocks,
       unit: "blocks",
       bugCheck: bugChecks.blocksOutstanding(adapter, adapter.liveBlocks),
@@ -236,7 +237,7 @@ function nothingLive(dma: DmaRecord, call: string): boolean {
       rule: "NothingLiveAtRelease",
       code: "LEAK_AT_RELEASE",
       call,
-      message: `${dma.lists.size} scatter/gather lists have not been freed`,
+      message: `${counted(dma.lists.size, "scatter/gather list")} not freed`,
       value: dma.lists.size,
       unit: "lists",
       bugCheck: bugChecks.listsOutstanding(adapter, dma.lists.size),
@@ -244,14 +245,4 @@ function nothingLive(dma: DmaRecord, call: string): boolean {
     return false;
   }
   return true;
-}
-
-/** The first few live blocks of an adapter, in words. */
-export function leakList(adapter: AdapterRecord): string {
-  const blocks = adapter.environment.blocks.liveBlocksOf(adapter);
-  const named = blocks.slice(0, 4).map((block) => {
-    const at = block.explain.allocatedAt;
-    return `0x${block.virtual.toString(16)} (${block.lengthBytes} bytes${at === undefined ? "" : `, step ${at.step}, ${at.call}`})`;
-  });
-  return blocks.length > 4 ? `${named.join(", ")} and ${blocks.length - 4} more` : named.join(", ");
 }

@@ -3,11 +3,13 @@
  *
  * Owner and cached flag come from the block's tag, steps from the history where one is kept.
  */
-import { hex, isAddress } from "../addresses.js";
+
+import { hex, isAddress, type VirtualAddress } from "../addresses.js";
+import type { Explanation } from "../core/api.js";
 import type { NdisEnvironment } from "./environment.js";
 import { irqlName } from "./irql.js";
 import { adapterOfTag, cachedOfTag } from "./tag.js";
-import type { BlockExplanation, Provenance } from "./violations.js";
+import type { BlockExplanation, Neighbour, Neighbours, Provenance } from "./violations.js";
 
 /** Explain a virtual address; anything else is `unmapped`. Never throws. */
 export function explainAddress(environment: NdisEnvironment, address: number): BlockExplanation {
@@ -20,7 +22,7 @@ export function explainAddress(environment: NdisEnvironment, address: number): B
   const tag = known.state === "live" ? known.block?.tag : undefined;
   const owner = tag === undefined ? past?.adapter : adapterOfTag(tag);
   const name = owner === undefined ? undefined : environment.adapters[owner - 1]?.name;
-  const sentences = [known.text];
+  const sentences = [known.text.endsWith(".") ? known.text : `${known.text}.`];
   if (name !== undefined) {
     const verb = known.state === "live" ? "belongs to" : "last belonged to";
     sentences.push(`It ${verb} ${name}${tag === undefined ? "" : cachedOfTag(tag) ? ", cached" : ", not cached"}.`);
@@ -32,14 +34,45 @@ export function explainAddress(environment: NdisEnvironment, address: number): B
   }
   const special = environment.blocks.specialStateOf(address);
   if (special !== null) sentences.push(special);
+  const neighbours = known.state === "live" ? neighboursOf(environment, known.block) : undefined;
+  if (neighbours !== undefined) {
+    sentences.push(`Before it: ${inWords(neighbours.before)}; behind it: ${inWords(neighbours.after)}.`);
+  }
   return {
     ...known,
+    ...(neighbours === undefined ? {} : { neighbours }),
     ...(name === undefined ? {} : { adapter: name }),
     ...(tag === undefined ? {} : { cached: cachedOfTag(tag) }),
     ...(past === undefined ? {} : { allocatedAt: past.allocatedAt }),
     ...(past === undefined || past.freedAt === null ? {} : { freedAt: past.freedAt }),
     text: sentences.join(" "),
   };
+}
+
+/** What lies right before and right behind a contiguous block. */
+function neighboursOf(environment: NdisEnvironment, block: Explanation["block"]): Neighbours | undefined {
+  if (block === undefined || !block.contiguous) return undefined;
+  const { core } = environment;
+  const frames = Math.ceil(block.lengthBytes / core.frameSize);
+  const at = (address: number): Neighbour => {
+    if (!isAddress(address)) return { state: "unmapped" };
+    const there = core.explain(address as VirtualAddress);
+    const owner = there.block?.tag === undefined ? undefined : environment.adapters[adapterOfTag(there.block.tag) - 1];
+    return {
+      state: there.state,
+      ...(there.block === undefined ? {} : { virtual: there.block.virtual, lengthBytes: there.block.lengthBytes }),
+      ...(owner === undefined ? {} : { adapter: owner.name }),
+    };
+  };
+  return { before: at(block.virtual - 1), after: at(block.virtual + frames * core.frameSize) };
+}
+
+function inWords(neighbour: Neighbour): string {
+  if (neighbour.state !== "live" || neighbour.virtual === undefined) {
+    return neighbour.state === "unmapped" ? "the end of the memory" : "free memory";
+  }
+  const owner = neighbour.adapter === undefined ? "" : ` of ${neighbour.adapter}`;
+  return `${neighbour.lengthBytes ?? 0} bytes${owner} at ${hex(neighbour.virtual)}`;
 }
 
 function place(where: Provenance): string {

@@ -20,13 +20,13 @@ import {
   stateName,
 } from "./adapter.js";
 import type { LiveBlock } from "./blocks.js";
-import { leakList } from "./dma.js";
 import type { DriverRecord } from "./driver.js";
 import type { NdisEnvironment } from "./environment.js";
 import { freeAllocation } from "./provider.js";
 import type { AdapterServices } from "./services.js";
 import { type NDIS_STATUS, NDIS_STATUS_SUCCESS, statusName } from "./status.js";
 import type { Violation } from "./violations.js";
+import { counted, listBlocks, listRequests } from "./words.js";
 
 /** Make an adapter of a driver. It is Halted until `beginInitialize`. */
 export function addAdapter(
@@ -96,16 +96,12 @@ function release(adapter: AdapterRecord, call: string, found: Violation[]): void
   const { choices } = environment;
   const dropped = environment.dispatcher.drop(adapter);
   if (dropped.length > 0) {
-    const named = dropped
-      .slice(0, 4)
-      .map((one) => `#${one.sequence} (${one.lengthBytes} bytes, asked at step ${one.step})`);
-    const more = dropped.length > 4 ? ` and ${dropped.length - 4} more` : "";
     found.push(
       environment.record(adapter, {
         rule: "NothingPendingAtRelease",
         code: "PENDING_AT_RELEASE",
         call,
-        message: `${call} returned with ${dropped.length} asynchronous requests pending: ${named.join(", ")}${more}`,
+        message: `${call} returned with ${counted(dropped.length, "asynchronous request")} pending: ${listRequests(dropped)}`,
         severity: choices.pendingAtHalt === "violation" ? "violation" : "warning",
         value: dropped.length,
         unit: "requests",
@@ -140,7 +136,7 @@ function reportLeak(adapter: AdapterRecord, call: string): Violation {
     rule: "NothingLiveAtRelease",
     code: "LEAK_AT_RELEASE",
     call,
-    message: `${call} returned with ${adapter.liveBlocks} blocks of ${adapter.liveBytes} bytes allocated: ${leakList(adapter)}`,
+    message: `${call} returned with ${counted(adapter.liveBlocks, "block")} of ${counted(adapter.liveBytes, "byte")} allocated: ${listBlocks(environment.blocks.liveBlocksOf(adapter))}`,
     severity: environment.choices.leakAtHalt === "violation" ? "violation" : "warning",
     value: adapter.liveBlocks,
     unit: "blocks",

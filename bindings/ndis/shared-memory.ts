@@ -194,7 +194,10 @@ export function NdisMFreeSharedMemory(
   if (adapter === null) return;
   const { environment } = adapter;
   if (environment.irql.current > 2 && !requireAtMostDispatch(environment, adapter, call)) return;
-  if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return;
+  if (adapter.state === SHUTDOWN) {
+    refuseInShutdown(adapter, call, VirtualAddress);
+    return;
+  }
   const { blocks, dispatcher } = environment;
   if (
     typeof VirtualAddress !== "number" ||
@@ -221,7 +224,7 @@ export function NdisMFreeSharedMemory(
 }
 
 /** SDV rule NdisMFreeSharedMemory, and our extension of it to the other calls. Always false when it returns. */
-function refuseInShutdown(adapter: AdapterRecord, call: string): boolean {
+function refuseInShutdown(adapter: AdapterRecord, call: string, address: unknown = null): boolean {
   const free = call === "NdisMFreeSharedMemory";
   adapter.environment.violate(adapter, {
     rule: free ? "NdisMFreeSharedMemory" : "NothingInShutdown",
@@ -229,6 +232,7 @@ function refuseInShutdown(adapter: AdapterRecord, call: string): boolean {
     call,
     message: `${call} must not be called in MiniportShutdownEx, or after it`,
     basis: free ? "documented" : "choice",
+    ...(isAddress(address) ? { address } : {}),
   });
   return false;
 }
@@ -243,6 +247,19 @@ function freeCarefully(
   physical: unknown,
 ): void {
   const { environment } = adapter;
+  if (virtual === null) {
+    environment.violate(adapter, {
+      rule: "NullCheck",
+      code: "INVALID_ARGUMENT",
+      call,
+      message: "VirtualAddress is NULL: an allocation that failed gives NULL, which is tested before it is used",
+      basis: "documented",
+      field: "VirtualAddress",
+      value: virtual,
+      unit: "address",
+    });
+    return;
+  }
   if (!isAddress(virtual) || virtual === 0) {
     refuseArgument(adapter, call, "VirtualAddress", virtual, "address", "must be the start of a block");
     return;

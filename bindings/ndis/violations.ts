@@ -16,6 +16,19 @@ export interface BugCheck {
   readonly parameters: readonly [number, number, number, number];
 }
 
+/** What lies next to a block. */
+export interface Neighbour {
+  readonly state: Explanation["state"];
+  readonly virtual?: number;
+  readonly lengthBytes?: number;
+  readonly adapter?: string;
+}
+
+export interface Neighbours {
+  readonly before: Neighbour;
+  readonly after: Neighbour;
+}
+
 /** An explanation of an address with what NDIS adds to the core's: see `explain.ts`. */
 export interface BlockExplanation extends Explanation {
   /** Name of the adapter that owns the block, where it is one of NDIS. */
@@ -24,6 +37,8 @@ export interface BlockExplanation extends Explanation {
   /** Step at which it was allocated, and freed, where the history is kept. */
   readonly allocatedAt?: Provenance;
   readonly freedAt?: Provenance;
+  /** Of a live, contiguous block. */
+  readonly neighbours?: Neighbours;
 }
 
 /** Where something happened: the step of the event log, the routine, and the caller's stack with `sites: true`. */

@@ -335,7 +335,9 @@ test("sequence 16: halt without freeing: deregistration is 0xE6/07, and the leak
   assert.equal(leak?.call, "MiniportHaltEx");
   assert.match(
     leak?.message ?? "",
-    new RegExp(`0x${block.VirtualAddress.toString(16)} \\(5000 bytes, step \\d+, NdisMAllocateSharedMemory\\)`),
+    new RegExp(
+      `0x${block.VirtualAddress.toString(16)} \\(5000 bytes, allocated at step \\d+ by NdisMAllocateSharedMemory\\)`,
+    ),
   );
   assert.equal(registration?.rule, "Init_RegisterSG");
   const { leaks } = forgetful.machine.report();
