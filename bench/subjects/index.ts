@@ -5,10 +5,11 @@ import { asTlsf } from "./as-tlsf.js";
 import { loop } from "./loop.js";
 import { ndisShmem } from "./ndis-shmem.js";
 import { thingMalloc } from "./thing.js";
+import { typescriptTwin } from "./twin/index.js";
 import { isSubjectFile, userSubject } from "./user.js";
 
 /** Those that are always there. */
-export const BUILT_IN: readonly Subject[] = [ndisShmem, asTlsf, loop];
+export const BUILT_IN: readonly Subject[] = [ndisShmem, typescriptTwin, asTlsf, loop];
 
 /** All that are installed here, in the order of the tables. */
 export async function installedSubjects(): Promise<readonly Subject[]> {
