@@ -284,6 +284,25 @@ test("B21 free above DISPATCH_LEVEL, synchronous allocation above PASSIVE_LEVEL,
   stillThere(rig, block);
 });
 
+test("B22 a size query on each bad address is classified as its free is, and never answers an old size", async () => {
+  const rig = await open({}, SMALL);
+  const [freed, live] = [rig.nic.allocate(4096) as Block, rig.nic.allocate(8192) as Block];
+  rig.nic.free(freed);
+  const code = (address: number): string => {
+    try {
+      return String(rig.machine.core.lengthOf(address as VirtualAddress));
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+  assert.equal(code(live.VirtualAddress), "8192");
+  assert.equal(code(freed.VirtualAddress), "ALREADY_FREED");
+  assert.equal(code(live.VirtualAddress + 1), "INTERIOR_ADDRESS");
+  assert.equal(code(live.VirtualAddress + 64 * 4096), "NEVER_ALLOCATED");
+  assert.equal(code(4096), "FOREIGN_ADDRESS");
+  assert.equal(code(0), "INVALID_ARGUMENT");
+});
+
 test("the three policies find the same things; choice C31", async () => {
   const misuse = (nic: Nic): void => {
     const block = nic.allocate(4096) as Block;
