@@ -31,7 +31,8 @@ for (const program of programs) {
     assert.match(text, `Run: node examples/run.mjs ${name}\n`);
     const { status, stdout, stderr } = run(name);
     assert.is(status, 0, `${program} ended with ${status}\n${stdout}${stderr}`);
-    assert.equal(stdout.trimEnd().split("\n"), promised(text));
+    const printed = stdout.trimEnd().split("\n");
+    assert.equal(printed, promised(text), `if the change is meant, put this into the head of ${program}:\n${stdout}`);
   });
 }
 
