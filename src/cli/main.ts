@@ -8,9 +8,10 @@
 import { EXIT } from "../report/index.js";
 import { benchCommand } from "./bench.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
+import { fuzzCommand } from "./fuzz.js";
 import { runCommand } from "./run.js";
 
-const COMMANDS: readonly Command[] = [runCommand, benchCommand];
+const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand];
 
 function help(): string {
   const names = COMMANDS.map((command) => `  ${command.name.padEnd(8)}${command.summary}`);

@@ -18,8 +18,28 @@ export {
   type OperationKind,
 } from "./core-sequence.js";
 export { EXHAUSTIVE_OPTIONS, EXHAUSTIVE_STEPS, type ExhaustiveResult, exhaust } from "./exhaustive.js";
+export { driverOf, type FuzzOptions, type FuzzReport, fuzzDriver, replayLife } from "./fuzz-driver.js";
 export { GEOMETRIES, type Geometry, geometryOf } from "./geometries.js";
+export { HOUSE_DRIVERS, subjectOf } from "./house-drivers.js";
+export {
+  decodeLife,
+  EVENT_HELP,
+  EVENT_KINDS,
+  EVENT_TABLE,
+  encodeLife,
+  eventByte,
+  type Life,
+  type LifeEvent,
+  type LifeEventKind,
+  MEMORIES,
+} from "./life.js";
+export type { FuzzDriver, FuzzWire } from "./life-machine.js";
+export { type DriverFinding, type LifeCheck, LifePlayer, type LifeView } from "./life-player.js";
+export { type FuzzDevice, NoiseDevice } from "./noise-device.js";
+export { reproduction, type TestFramework } from "./reproduce.js";
+export { lifeOf, SEARCHES, type SearchName, type SearchProgress } from "./search.js";
 export { SmallJudge } from "./small-judge.js";
+export { describeEvent, lifeToHex, tellLife } from "./story.js";
 export {
   type FuzzTarget,
   inputOf,

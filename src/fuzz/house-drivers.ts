@@ -1,0 +1,36 @@
+/**
+ * The drivers of this package as subjects: with settings under which much happens in few events.
+ *
+ * A driver that starts with twenty receive frames needs twenty frames of traffic before it asks for memory; with four it
+ * asks at once. The settings are ordinary ones, chosen by the life's variant.
+ */
+import { DRIVERS, type DriverModel } from "../drivers/index.js";
+import type { FuzzDriver } from "./life-machine.js";
+
+type Settings = (variant: number) => Readonly<Record<string, unknown>>;
+
+const SETTINGS: Readonly<Record<string, Settings>> = {
+  e100bex: (variant) => ({
+    receiveFrames: [4, 4, 6, 20][(variant >>> 2) % 4] as number,
+    lowWater: [3, 4, 3, 16][(variant >>> 2) % 4] as number,
+    lendBelow: variant >= 192 ? 2 : 0,
+    checkIntervalNs: 1_000_000,
+    silentRounds: 1,
+  }),
+};
+
+/** A driver of this package, to fuzz. */
+export function subjectOf(model: DriverModel): FuzzDriver {
+  const settings = SETTINGS[model.name];
+  return {
+    name: model.name,
+    DriverEntry: model.DriverEntry,
+    device: model.device,
+    addressing: model.addressing,
+    arenaBytes: Math.min(model.arenaBytes, 256 * 1024),
+    ...(settings === undefined ? {} : { settings }),
+  };
+}
+
+/** Every driver of this package. */
+export const HOUSE_DRIVERS: readonly FuzzDriver[] = DRIVERS.map(subjectOf);

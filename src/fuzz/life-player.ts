@@ -1,0 +1,507 @@
+/**
+ * Plays lives, and judges them: by every rule of the NDIS face, by what the upper layer sees, by what is left at the end.
+ *
+ *     power-on ─ events of the life, one by one ─ calm ─ probe ─ halt of every adapter ─ what is left?
+ *                      after each: violations? handler errors? the user's own check?
+ *
+ * Calm: failures end, memory comes back, everything that is due happens. Probe: an adapter that runs must still receive.
+ */
+import {
+  describeViolation,
+  type NDIS_STATUS,
+  NDIS_STATUS_SUCCESS,
+  type NdisChoices,
+  NdisShutdownBugCheck,
+  NdisShutdownPowerOff,
+  ShmemError,
+  type Violation,
+  type VirtualAddress,
+} from "../../bindings/index.js";
+import type { Adapter, LoadedDriver, LogMode, Machine } from "../machine/index.js";
+import { UpperLayer } from "../run/upper-layer.js";
+import type { Life, LifeEvent } from "./life.js";
+import { Decisions, type FuzzDriver, LifeMachines, squeeze } from "./life-machine.js";
+import { type FuzzDevice, NoiseDevice } from "./noise-device.js";
+
+/** What is wrong with a driver. */
+export interface DriverFinding {
+  /** The rule that was broken: of the NDIS face, or of this judge (see docs/fuzzing.md). */
+  readonly rule: string;
+  readonly code: string;
+  readonly message: string;
+  /** Index of the event; the number of events for what the end showed; -1 for power-on. */
+  readonly step: number;
+  readonly violation?: Violation;
+}
+
+/** What a user's own check sees, after each event and at the end. */
+export interface LifeView {
+  readonly machine: Machine;
+  readonly adapters: readonly Adapter[];
+  /** True for the last look, when every adapter is halted. */
+  readonly ended: boolean;
+}
+
+/** Returns (or throws) what is wrong, in a sentence. */
+export type LifeCheck = (view: LifeView) => string | undefined | void;
+
+/** Options of a player. */
+export interface LifePlayerOptions {
+  readonly choices?: Partial<NdisChoices>;
+  readonly check?: LifeCheck;
+}
+
+/** What a life came to. */
+export interface Played {
+  readonly finding: DriverFinding | null;
+  /** Equal for lives that left the machine alike: how many different states were seen. */
+  readonly state: string;
+  /** Allocations that could have failed. */
+  readonly opportunities: number;
+  /** Events of the life that happened, and what the machine did by itself. */
+  readonly events: number;
+}
+
+/** Follows a life as it is played: for stories. */
+export interface Listener {
+  event(index: number, event: LifeEvent | null, machine: Machine): void;
+}
+
+const MAX_ADAPTERS = 4;
+/** Events of the machine that may follow before a life counts as never coming to rest. */
+const PATIENCE = 3000;
+const TIME_STEPS_NS = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11];
+const HOLD_NS = [0, 1000, 1_000_000];
+const LONGEST_FRAME = 1600;
+
+/** Bytes to cut frames from; no two starts look alike for long. */
+const PATTERN: Uint8Array = Uint8Array.from(
+  { length: LONGEST_FRAME + 4096 },
+  (_, i) => (i * 167 + (i >> 8) * 41) & 0xff,
+);
+
+class Stop extends Error {
+  readonly finding: Omit<DriverFinding, "step">;
+  constructor(finding: Omit<DriverFinding, "step">) {
+    super(finding.message);
+    this.finding = finding;
+  }
+}
+
+interface Nic {
+  readonly adapter: Adapter;
+  readonly device: FuzzDevice;
+  readonly upper: UpperLayer;
+  /** Frames that the device did not take, since the last look. */
+  lost: number;
+  /** A lifecycle call is on its way. */
+  busy: boolean;
+  wantsHalt: boolean;
+  removed: boolean;
+  shutDown: boolean;
+  givenUp: number;
+}
+
+/** Plays lives of one driver. */
+export class LifePlayer {
+  readonly #driver: FuzzDriver;
+  readonly #machines: LifeMachines;
+  readonly #check: LifeCheck | undefined;
+  // Of the life that is played now.
+  #machine!: Machine;
+  #loaded!: LoadedDriver;
+  #decisions!: Decisions;
+  #life!: Life;
+  #nics: Nic[] = [];
+  #taken: VirtualAddress[] = [];
+  #framesMade = 0;
+  #happened = 0;
+  #failure: unknown;
+
+  constructor(driver: FuzzDriver, options: LifePlayerOptions = {}) {
+    this.#driver = driver;
+    this.#machines = new LifeMachines(driver, options.choices);
+    this.#check = options.check;
+  }
+
+  /** Play a life. `log` "lines" keeps the machine's log for `listener`. */
+  async play(life: Life, listener?: Listener, log: LogMode = "off"): Promise<Played> {
+    this.#life = life;
+    this.#nics = [];
+    this.#taken = [];
+    this.#framesMade = 0;
+    this.#happened = 0;
+    this.#failure = undefined;
+    this.#decisions = new Decisions();
+    this.#machine = this.#machines.open(life, this.#decisions, log);
+    let step = -1;
+    let state = "";
+    let finding: DriverFinding | null = null;
+    try {
+      await this.#powerOn();
+      listener?.event(-1, null, this.#machine);
+      for (step = 0; step < life.events.length; step++) {
+        const event = life.events[step] as LifeEvent;
+        this.#happen(event);
+        if (this.#machine.suspended > 0 || this.#nics.some((nic) => nic.busy)) await this.#settle();
+        listener?.event(step, event, this.#machine);
+        this.#look(false);
+      }
+      state = this.#fingerprint();
+      await this.#end();
+      this.#look(true);
+      this.#audit();
+    } catch (error) {
+      if (!(error instanceof Stop)) throw error;
+      finding = { ...error.finding, step };
+    }
+    listener?.event(life.events.length, null, this.#machine);
+    return { finding, state, opportunities: this.#decisions.opportunities, events: this.#happened + step };
+  }
+
+  // ---- the machine, by hand ------------------------------------------------------------------------------------------
+
+  async #powerOn(): Promise<void> {
+    const machine = this.#machine;
+    this.#loaded = await machine.load(this.#driver);
+    if (this.#loaded.status !== NDIS_STATUS_SUCCESS) {
+      this.#stop("DriverEntry", "DRIVER_ENTRY", `DriverEntry returned 0x${(this.#loaded.status >>> 0).toString(16)}`);
+    }
+    this.#add();
+    await this.#settle();
+  }
+
+  /** Begin to add an adapter; it is there at once, and initialized when its handler is through. */
+  #add(): void {
+    const machine = this.#machine;
+    const nic = { lost: 0, busy: true, wantsHalt: false, removed: false, shutDown: false, givenUp: 0 };
+    const upper = new UpperLayer();
+    const holds = HOLD_NS[this.#life.variant % HOLD_NS.length] as number;
+    const device: FuzzDevice =
+      this.#driver.device?.({
+        onDrop: () => {
+          made.lost++;
+        },
+        interruptLatencyNs: () => 0,
+      }) ?? new NoiseDevice();
+    const added = machine.add(this.#loaded, {
+      device,
+      settings: this.#driver.settings?.(this.#life.variant) ?? {},
+      onFrame: (bytes) => upper.indicated(bytes),
+      onDrop: () => {
+        made.givenUp++;
+        upper.givenUp();
+      },
+      holdNs: () => holds,
+    });
+    const adapter = machine.adapters.at(-1) as Adapter;
+    const made: Nic = { ...nic, adapter, device, upper };
+    this.#nics.push(made);
+    this.#follow(made, added);
+  }
+
+  /** A lifecycle call was begun: remember when it is through, and what it threw. */
+  #follow(nic: Nic, call: Promise<unknown>): void {
+    nic.busy = true;
+    call.then(
+      () => {
+        nic.busy = false;
+      },
+      (error: unknown) => {
+        nic.busy = false;
+        // Refusals of the machine are its rules, which it has recorded; anything else is the driver's.
+        if (!(error instanceof ShmemError)) this.#failure ??= error;
+        else if (this.#machine.violations.length === 0) this.#failure ??= error;
+      },
+    );
+  }
+
+  /** Threads go on as far as they can; promises that are settled are heard. */
+  async #settle(): Promise<void> {
+    const machine = this.#machine;
+    for (let turn = 0; turn < 4; turn++) {
+      await machine.settle();
+      await null;
+      await null;
+    }
+    for (const nic of this.#nics) if (nic.wantsHalt && !nic.busy) this.#halt(nic);
+    if (machine.suspended > 0) await machine.settle();
+  }
+
+  #halt(nic: Nic): void {
+    const { adapter } = nic;
+    if (adapter.state === "Paused") {
+      nic.wantsHalt = false;
+      this.#follow(nic, this.#machine.halt(adapter));
+    } else if (adapter.state === "Running") this.#follow(nic, this.#machine.pause(adapter));
+    else if (adapter.state === "Halted" || adapter.state === "Shutdown") nic.wantsHalt = false;
+  }
+
+  /** One event of a life. What cannot happen now does nothing. */
+  #happen({ kind, adapter: which, amount, detail }: LifeEvent): void {
+    const machine = this.#machine;
+    const nic = this.#nics[which % this.#nics.length] as Nic;
+    const { adapter } = nic;
+    switch (kind) {
+      case "frames":
+        for (let i = 0; i <= amount % 8; i++) this.#frame(nic, 60 + detail * 6);
+        break;
+      case "serve":
+        this.#decisions.next = amount;
+        machine.serve();
+        break;
+      case "deliver":
+        for (let i = 0; i <= amount % 4; i++) if (!machine.deliver()) break;
+        break;
+      case "event":
+        for (let i = 0; i <= amount % 8; i++) this.#event();
+        break;
+      case "time":
+        this.#pass(TIME_STEPS_NS[amount % TIME_STEPS_NS.length] as number);
+        break;
+      case "failQueue":
+        this.#decisions.armed.queue = 1 + (amount % 3);
+        break;
+      case "failService":
+        this.#decisions.armed.service = 1 + (amount % 3);
+        break;
+      case "failSynchronous":
+        this.#decisions.armed.synchronous = 1 + (amount % 3);
+        break;
+      case "race":
+        this.#decisions.raceNext = true;
+        break;
+      case "pause":
+        if (adapter.state === "Running" && !nic.busy) this.#follow(nic, machine.pause(adapter));
+        break;
+      case "restart":
+        if (adapter.state === "Paused" && !nic.busy) this.#follow(nic, machine.restart(adapter));
+        break;
+      case "halt":
+        nic.wantsHalt = true;
+        if (!nic.busy) this.#halt(nic);
+        break;
+      case "remove":
+        if (adapter.state !== "Running" && adapter.state !== "Paused") break;
+        if (nic.busy || nic.wantsHalt) break;
+        nic.removed = true;
+        this.#follow(nic, machine.surpriseRemove(adapter));
+        break;
+      case "shutdown":
+        if (nic.busy || (adapter.state !== "Running" && adapter.state !== "Paused")) break;
+        nic.shutDown = true;
+        machine.shutdown(adapter, detail % 2 === 1 ? NdisShutdownBugCheck : NdisShutdownPowerOff);
+        break;
+      case "add":
+        if (this.#nics.length < MAX_ADAPTERS) this.#add();
+        break;
+      case "squeeze":
+        squeeze(machine, amount % 4, this.#taken);
+        break;
+      case "relax":
+        this.#relax();
+        break;
+      case "interrupt":
+        if (!nic.removed) adapter.services.raiseInterrupt();
+        break;
+      case "deviceWrite":
+        this.#deviceWrite(nic, amount, detail);
+        break;
+    }
+    this.#happened++;
+  }
+
+  #event(): boolean {
+    this.#happened++;
+    return this.#machine.event();
+  }
+
+  /** Time passes: what becomes due happens, as long as no thread has to go on first. */
+  #pass(delayNs: number): void {
+    const machine = this.#machine;
+    const until = machine.nowNs + delayNs;
+    let reached = false;
+    machine.after(delayNs, () => {
+      reached = true;
+    });
+    for (let i = 0; i < 64 && !reached && machine.nextEventNs <= until; i++) this.#event();
+  }
+
+  #frame(nic: Nic, lengthBytes: number): void {
+    if (nic.removed || nic.shutDown || nic.adapter.state === "Halted" || nic.adapter.state === "Shutdown") return;
+    const start = (this.#framesMade * 13) % 4096;
+    const frame = PATTERN.slice(start, start + Math.min(lengthBytes, LONGEST_FRAME));
+    frame[0] = this.#framesMade;
+    frame[1] = this.#framesMade >>> 8;
+    this.#framesMade++;
+    const before = nic.lost;
+    nic.device.receive(frame, frame.length);
+    if (nic.lost === before && this.#driver.device !== undefined) nic.upper.expect(frame);
+  }
+
+  /** Bytes of a block change, as a device may change them that owns it. Only where the device is of no known kind. */
+  #deviceWrite(nic: Nic, amount: number, detail: number): void {
+    if (this.#driver.device !== undefined || nic.removed || nic.adapter.liveBlocks === 0) return;
+    const { environment, core } = this.#machine;
+    const blocks = environment.blocks.liveBlocksOf(nic.adapter.record);
+    const block = blocks[amount % Math.max(1, blocks.length)];
+    if (block === undefined) return;
+    const bytes = core.bytes(block.virtual as VirtualAddress, Math.min(block.lengthBytes, 1 + (detail % 16)));
+    bytes.fill(detail);
+  }
+
+  #relax(): void {
+    for (const address of this.#taken.splice(0)) this.#machine.core.free(address);
+  }
+
+  // ---- judging -------------------------------------------------------------------------------------------------------
+
+  #stop(rule: string, code: string, message: string): never {
+    throw new Stop({ rule, code, message });
+  }
+
+  /** Is anything wrong now? */
+  #look(ended: boolean): void {
+    const machine = this.#machine;
+    const violation = machine.violations[0];
+    if (violation !== undefined) {
+      const { rule, code } = violation;
+      throw new Stop({ rule, code, message: describeViolation(violation), violation });
+    }
+    const thrown = machine.environment.handlerErrors[0];
+    if (thrown !== undefined) this.#stop("HandlerDoesNotThrow", codeOf(thrown.error), said(thrown.call, thrown.error));
+    if (this.#failure !== undefined) {
+      this.#stop("HandlerDoesNotThrow", codeOf(this.#failure), said("a lifecycle handler", this.#failure));
+    }
+    for (const nic of this.#nics) {
+      if (nic.upper.mismatched > 0) {
+        this.#stop("FramesArriveIntact", "MISMATCH", `${nic.adapter.name} indicated bytes that the wire did not carry`);
+      }
+    }
+    if (this.#check === undefined) return;
+    const view: LifeView = { machine, adapters: this.#nics.map((nic) => nic.adapter), ended };
+    let wrong: string | undefined | void;
+    try {
+      wrong = this.#check(view);
+    } catch (error) {
+      wrong = error instanceof Error ? error.message : String(error);
+    }
+    if (typeof wrong === "string") this.#stop("UserCheck", "CHECK", wrong);
+  }
+
+  /** Calm, probe, halt. */
+  async #end(): Promise<void> {
+    this.#decisions.calm();
+    this.#relax();
+    for (const nic of this.#nics) if (nic.wantsHalt && !nic.busy) this.#halt(nic);
+    await this.#comeToRest();
+    this.#look(false);
+    await this.#probe();
+    for (const nic of this.#nics) {
+      nic.wantsHalt = true;
+      if (!nic.busy) this.#halt(nic);
+    }
+    await this.#settle();
+    await this.#comeToRest();
+    this.#look(false);
+    for (const { adapter, busy } of this.#nics) {
+      if (busy || (adapter.state !== "Halted" && adapter.state !== "Shutdown")) {
+        const call =
+          adapter.state === "Halting" ? "MiniportHaltEx" : adapter.state === "Pausing" ? "MiniportPause" : "a handler";
+        const message = `${call} of ${adapter.name} waits for something that will not happen (the adapter is ${adapter.state})`;
+        this.#stop("HandlerReturns", "HANG", message);
+      }
+    }
+  }
+
+  /** Everything that is due happens, in the plain order. Periodic timers are left alone after a while. */
+  async #comeToRest(): Promise<void> {
+    const machine = this.#machine;
+    const { dispatcher } = machine.environment;
+    this.#decisions.next = 0;
+    for (let i = 0; i < PATIENCE; i++) {
+      if (machine.suspended > 0 || this.#nics.some((nic) => nic.busy || nic.wantsHalt)) await this.#settle();
+      if (machine.deliver()) continue;
+      if (dispatcher.pending.length > 0 && machine.serve() > 0) continue;
+      if (machine.suspended === 0 && this.#nics.every((nic) => !nic.busy) && this.#isIdle(i)) return;
+      if (!this.#event()) return;
+    }
+  }
+
+  /** Nothing but slow timers is left: what is due within a second has happened. */
+  #isIdle(turns: number): boolean {
+    const { nextEventNs, nowNs } = this.#machine;
+    return turns > 0 && nextEventNs > nowNs + 1e9;
+  }
+
+  /** An adapter that runs, at rest, with memory: of three frames at least one must come up, or be given up with a reason. */
+  async #probe(): Promise<void> {
+    if (this.#driver.device === undefined) return;
+    for (const nic of this.#nics) {
+      if (nic.adapter.state !== "Running" || nic.busy || nic.removed) continue;
+      const before = nic.upper.delivered + nic.givenUp;
+      for (let i = 0; i < 3; i++) this.#frame(nic, 64);
+      await this.#comeToRest();
+      if (nic.upper.delivered + nic.givenUp === before) {
+        this.#stop(
+          "ReceivesWhenRunning",
+          "STALL",
+          `${nic.adapter.name} is Running and at rest, and receives nothing any more`,
+        );
+      }
+    }
+    this.#look(false);
+  }
+
+  /** What is left when everything is over. */
+  #audit(): void {
+    const machine = this.#machine;
+    for (const { adapter, shutDown, removed, upper } of this.#nics) {
+      const { accepted, completed, dropped, pending } = adapter.record;
+      if (accepted !== completed + pending + dropped || (pending > 0 && !shutDown)) {
+        const message = `${accepted} accepted, ${completed} completed, ${pending} pending, ${dropped} dropped`;
+        this.#stop("EveryRequestIsAnswered", "PENDING_AT_RELEASE", message);
+      }
+      upper.close();
+      if (upper.lost > 0 && !shutDown && !removed && adapter.status === (NDIS_STATUS_SUCCESS as NDIS_STATUS)) {
+        const message = `${upper.lost} frames of ${adapter.name} reached memory, and were neither indicated nor dropped with a reason`;
+        this.#stop("FramesAreAccountedFor", "LOST", message);
+      }
+    }
+    if (this.#nics.some((nic) => nic.shutDown)) return;
+    const { liveBytes } = machine.core.stats();
+    if (liveBytes !== 0)
+      this.#stop("NothingLiveAtRelease", "LEAK_AT_RELEASE", `${liveBytes} bytes are live at the end`);
+  }
+
+  /** What can be seen of a state: memory, requests, adapters, and what is due next. */
+  #fingerprint(): string {
+    const machine = this.#machine;
+    const { dispatcher } = machine.environment;
+    const due = machine.nextEventNs - machine.nowNs;
+    const parts = this.#nics.map(({ adapter, busy }) => {
+      const { record } = adapter;
+      const context = shape(record.context, 2);
+      return `${adapter.state}${busy ? "+" : ""} ${record.liveBlocks} ${record.pending} ${context}`;
+    });
+    return `${machine.core.imageDigest()} ${dispatcher.pending.length}/${dispatcher.served.length} ${due} ${parts.join("|")}`;
+  }
+}
+
+/** The plain numbers, strings and booleans of an object, some levels deep: what shows of a driver's state. */
+function shape(value: unknown, depth: number): string {
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "string") return String(value);
+  if (typeof value !== "object" || value === null || depth === 0) return typeof value;
+  if (Array.isArray(value)) return `[${value.length}]`;
+  return Object.entries(value)
+    .map(([key, inner]) => `${key}:${shape(inner, depth - 1)}`)
+    .join(",");
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof ShmemError ? error.code : error instanceof Error ? error.name : typeof error;
+}
+
+function said(call: string, error: unknown): string {
+  return `${call} threw ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
+}

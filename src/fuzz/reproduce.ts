@@ -1,0 +1,64 @@
+/**
+ * A test file that repeats a finding by itself, for uvu or for node:test.
+ *
+ * The life stands in it event by event, so that the test says what it does, and goes on saying it when the generator of
+ * lives has changed.
+ */
+
+import type { Life } from "./life.js";
+import type { DriverFinding } from "./life-player.js";
+import { describeEvent, describeSetup } from "./story.js";
+
+export type TestFramework = "uvu" | "node:test";
+
+/** The text of a test of `driverModule` (a specifier, as the test will import it). */
+export function reproduction(
+  life: Life,
+  finding: DriverFinding,
+  driverModule: string,
+  framework: TestFramework,
+  seedLine: string,
+): string {
+  const events = life.events.map(
+    (event) =>
+      `    ${JSON.stringify(event)
+        .replace(/"(\w+)":/g, "$1: ")
+        .replace(/,/g, ", ")
+        .replace(/^\{/, "{ ")
+        .replace(/\}$/, " }")}, // ${describeEvent(event)}`,
+  );
+  const name = `${finding.rule} holds`;
+  const imports =
+    framework === "uvu"
+      ? ['import { test } from "uvu";', 'import * as assert from "uvu/assert";']
+      : ['import assert from "node:assert/strict";', 'import { test } from "node:test";'];
+  const check =
+    framework === "uvu"
+      ? "  assert.is(finding, null, finding?.message);"
+      : "  assert.equal(finding, null, finding?.message);";
+  return [
+    `// Found by: ${seedLine}`,
+    ...describeSetup(life).map((line) => `// ${line}`),
+    ...finding.message.split("\n").map((line) => `// ${line}`),
+    ...imports,
+    'import { driverOf, replayLife } from "ndis-shmem/fuzz";',
+    `import * as subject from ${JSON.stringify(driverModule)};`,
+    "",
+    "const life = {",
+    `  fails: ${life.fails},`,
+    `  memory: ${life.memory},`,
+    `  variant: ${life.variant},`,
+    "  events: [",
+    ...events,
+    "  ],",
+    "};",
+    "",
+    `test(${JSON.stringify(name)}, async () => {`,
+    "  const { driver, check } = driverOf(subject);",
+    "  const { finding } = await replayLife(driver, life, { check });",
+    check,
+    "});",
+    ...(framework === "uvu" ? ["", "test.run();"] : []),
+    "",
+  ].join("\n");
+}

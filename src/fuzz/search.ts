@@ -1,0 +1,230 @@
+/**
+ * Three searches for a life that goes wrong.
+ *
+ *   random      lives drawn from a seed, with swarm weights: whole kinds of event are switched off in each life
+ *   sweep       for each of some lives: fail the n-th allocation for n = 1, 2, ... until a life has fewer, once and then
+ *               from n on
+ *   systematic  every sequence of a small alphabet up to a bound, shortest first, equal states cut; says whether it
+ *               came to the end of the bound
+ *
+ * The default, `"all"`, is random with a sweep over the lives it starts with.
+ */
+import { Prng } from "../machine/index.js";
+import { EVENT_TABLE, type Life, type LifeEvent, type LifeEventKind, MEMORIES } from "./life.js";
+import type { DriverFinding, LifePlayer } from "./life-player.js";
+
+export type SearchName = "random" | "sweep" | "systematic";
+export const SEARCHES: readonly SearchName[] = ["random", "sweep", "systematic"];
+
+/** A life that went wrong. */
+export interface FoundLife {
+  readonly life: Life;
+  readonly finding: DriverFinding;
+  /** Number of the run, from 0. */
+  readonly run: number;
+}
+
+/** Where a search stands. */
+export interface SearchProgress {
+  runs: number;
+  events: number;
+  /** Different states at the ends of lives. */
+  readonly states: Set<string>;
+  /** Run that showed the last new state. */
+  lastNewState: number;
+  /** systematic: whether the bound was exhausted; undefined for the others. */
+  exhausted: boolean | undefined;
+}
+
+export function newProgress(): SearchProgress {
+  return { runs: 0, events: 0, states: new Set(), lastNewState: 0, exhausted: undefined };
+}
+
+/** States that are remembered; beyond it new ones are counted no more. */
+const STATES_KEPT = 1_000_000;
+
+/** Asked after each run; false ends the search. */
+export type GoOn = () => boolean | Promise<boolean>;
+
+async function tryLife(
+  player: LifePlayer,
+  life: Life,
+  progress: SearchProgress,
+): Promise<{ found: FoundLife | undefined; opportunities: number; state: string; isNew: boolean }> {
+  const run = progress.runs++;
+  const { finding, state, opportunities, events } = await player.play(life);
+  progress.events += events;
+  const isNew = !progress.states.has(state);
+  if (isNew && progress.states.size < STATES_KEPT) {
+    progress.states.add(state);
+    progress.lastNewState = run;
+  }
+  return { found: finding === null ? undefined : { life, finding, run }, opportunities, state, isNew };
+}
+
+// ---- random ----------------------------------------------------------------------------------------------------------
+
+const LIFECYCLE: readonly LifeEventKind[] = ["pause", "restart", "halt", "remove", "shutdown", "add"];
+const USUAL_EVENTS = 30;
+
+/** Life number `run` of a seed. Its own generator, so that a run can be repeated without those before it. */
+export function lifeOf(seed: number, run: number, maxEvents: number = USUAL_EVENTS): Life {
+  const draw = new Prng(seed, run + 1000);
+  const kinds = swarm(draw);
+  const length = 1 + draw.below(draw.below(8) === 0 ? maxEvents * 4 : maxEvents + 10);
+  const adapters = draw.below(4) === 0 ? 2 : 1;
+  const events: LifeEvent[] = [];
+  for (let i = 0; i < length; i++) {
+    const kind = kinds[draw.below(kinds.length)] as LifeEventKind;
+    const word = draw.next();
+    // Small amounts are likelier: one of something, or a few.
+    const amount = draw.below(2) === 0 ? draw.below(4) : word & 0xff;
+    events.push({ kind, adapter: (word >>> 8) % adapters, amount, detail: (word >>> 16) & 0xff });
+  }
+  const fails = draw.below(6) !== 0 ? 0 : draw.below(3) === 0 ? 128 + draw.below(24) : 1 + draw.below(40);
+  const memory = draw.below(3) === 0 ? draw.below(MEMORIES.length) : 0;
+  return { fails, memory, variant: draw.below(256), events };
+}
+
+/** Kinds of event of one life, in proportion: each is left out with a third's chance, some are doubled. */
+function swarm(draw: Prng): LifeEventKind[] {
+  const weights = new Map<LifeEventKind, number>();
+  for (const kind of EVENT_TABLE) weights.set(kind, (weights.get(kind) ?? 0) + 1);
+  const kinds: LifeEventKind[] = [];
+  for (const [kind, weight] of weights) {
+    const rare = LIFECYCLE.includes(kind);
+    const factor = draw.below(3) === 0 ? 0 : draw.below(4) === 0 ? 3 : 1;
+    const count = Math.max(rare ? 1 : 2, weight >> 1) * factor;
+    for (let i = 0; i < count; i++) kinds.push(kind);
+  }
+  return kinds.length === 0 ? ["frames", "event"] : kinds;
+}
+
+export async function searchRandom(
+  player: LifePlayer,
+  seed: number,
+  runs: number,
+  progress: SearchProgress,
+  goOn: GoOn,
+  from = 0,
+  step = 1,
+): Promise<FoundLife | undefined> {
+  for (let run = from; run < runs; run += step) {
+    const { found } = await tryLife(player, lifeOf(seed, run), progress);
+    if (found !== undefined) return { ...found, run };
+    if (!(await goOn())) return undefined;
+  }
+  return undefined;
+}
+
+// ---- sweep -----------------------------------------------------------------------------------------------------------
+
+const MOST_FAILURES = 127;
+
+/** The plain life of a sweep: traffic, answers, a pause and a restart, more traffic. Then lives of the seed. */
+export function sweepLife(seed: number, index: number): Life {
+  if (index > 0) {
+    const life = lifeOf(seed, index);
+    return { ...life, fails: 0, memory: 0 };
+  }
+  const event = (kind: LifeEventKind, amount: number, detail = 0): LifeEvent => ({ kind, adapter: 0, amount, detail });
+  const busy = [event("frames", 7), event("event", 7), event("serve", 0), event("deliver", 3), event("event", 7)];
+  const events = [
+    ...busy,
+    ...busy,
+    ...busy,
+    event("pause", 0),
+    event("event", 7),
+    event("restart", 0),
+    ...busy,
+    ...busy,
+  ];
+  return { fails: 0, memory: 0, variant: 0, events };
+}
+
+export async function searchSweep(
+  player: LifePlayer,
+  seed: number,
+  lives: number,
+  progress: SearchProgress,
+  goOn: GoOn,
+): Promise<FoundLife | undefined> {
+  for (let index = 0; index < lives; index++) {
+    const life = sweepLife(seed, index);
+    for (const persistent of [false, true]) {
+      for (let n = 1; n <= MOST_FAILURES; n++) {
+        const fails = persistent ? 127 + n : n;
+        const { found, opportunities } = await tryLife(player, { ...life, fails }, progress);
+        if (found !== undefined) return found;
+        if (!(await goOn())) return undefined;
+        // The life had fewer than n opportunities: nothing failed in it.
+        if (opportunities < n || fails === 255) break;
+      }
+    }
+  }
+  return undefined;
+}
+
+// ---- systematic ------------------------------------------------------------------------------------------------------
+
+/** What a systematic life is made of: each answer, each failure, each lifecycle event, at every moment. */
+const ALPHABET: readonly LifeEvent[] = [
+  { kind: "frames", adapter: 0, amount: 3, detail: 4 },
+  { kind: "event", adapter: 0, amount: 0, detail: 0 },
+  { kind: "serve", adapter: 0, amount: 0, detail: 0 },
+  { kind: "serve", adapter: 0, amount: 1, detail: 0 },
+  { kind: "deliver", adapter: 0, amount: 0, detail: 0 },
+  { kind: "failQueue", adapter: 0, amount: 0, detail: 0 },
+  { kind: "failService", adapter: 0, amount: 0, detail: 0 },
+  { kind: "race", adapter: 0, amount: 0, detail: 0 },
+  { kind: "time", adapter: 0, amount: 5, detail: 0 },
+  { kind: "pause", adapter: 0, amount: 0, detail: 0 },
+  { kind: "restart", adapter: 0, amount: 0, detail: 0 },
+  { kind: "halt", adapter: 0, amount: 0, detail: 0 },
+  { kind: "remove", adapter: 0, amount: 0, detail: 0 },
+  { kind: "shutdown", adapter: 0, amount: 0, detail: 0 },
+];
+
+/**
+ * Every sequence of up to `bound` events of the alphabet, shortest first. A sequence that leaves the machine as an
+ * earlier one did is not continued. What cannot be seen of a driver's state does not count: a driver that keeps all of it
+ * in private fields may have two states that look alike, and then the cut is too coarse (docs/fuzzing.md).
+ */
+export async function searchSystematic(
+  player: LifePlayer,
+  bound: number,
+  progress: SearchProgress,
+  goOn: GoOn,
+  cut = true,
+): Promise<FoundLife | undefined> {
+  progress.exhausted = false;
+  const seen = new Set<string>();
+  let level: (readonly LifeEvent[])[] = [[]];
+  for (let depth = 1; depth <= bound; depth++) {
+    const next: (readonly LifeEvent[])[] = [];
+    for (const before of level) {
+      for (const event of ALPHABET) {
+        const life: Life = { fails: 0, memory: 0, variant: 0, events: [...before, event] };
+        const { found, state } = await tryLife(player, life, progress);
+        if (found !== undefined) return found;
+        if (!(await goOn())) return undefined;
+        const armed = life.events
+          .slice(-2)
+          .map((one) => (isArming(one) ? one.kind : ""))
+          .join();
+        const key = `${state} ${armed}`;
+        if (cut && seen.has(key)) continue;
+        seen.add(key);
+        next.push(life.events);
+      }
+    }
+    level = next;
+  }
+  progress.exhausted = true;
+  return undefined;
+}
+
+/** Changes what comes next, and nothing that can be seen. */
+function isArming(event: LifeEvent): boolean {
+  return event.kind === "failQueue" || event.kind === "failService" || event.kind === "race";
+}
