@@ -94,6 +94,14 @@ test("README.md names every entry point and every error code", () => {
   for (const code of codes) assert.match(section, `\`${code}\``);
 });
 
+test("the refusal that README.md quotes is one that a wrong driver meets", () => {
+  const words = (text: string): string => text.replace(/\s+/g, " ").trim();
+  const section = readFileSync("README.md", "utf8").split("## What a mistake looks like")[1] ?? "";
+  const quoted = words(/```text\n([\s\S]*?)```/.exec(section)?.[1] ?? "");
+  assert.ok(quoted.length > 100);
+  assert.ok(words(readFileSync("docs/wrong-drivers.md", "utf8")).includes(quoted), quoted);
+});
+
 test("every dependency is explained, and nothing else", () => {
   const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
     readonly dependencies: Readonly<Record<string, string>>;
