@@ -65,6 +65,8 @@ export interface GuardReport {
 export class Blocks {
   /** Nothing stands between driver and core: a free may go straight down. */
   readonly plain: boolean;
+  /** `plain`, and a block that is handed out needs no filling, no history and no count of pages either. */
+  readonly bare: boolean;
   readonly guard: Guard | null;
   readonly bytes: ZoneBytes;
   readonly #environment: NdisEnvironment;
@@ -88,7 +90,9 @@ export class Blocks {
     this.#fills = arena !== null && choices.contents !== "untouched";
     this.guard =
       guard === null ? null : new Guard(guard, core.frameSize, choices.guardTail === "checked", this.bytes, seed);
+    const { history } = environment;
     this.plain = guard === null && environment.iommu === null && choices.freedFrames === "atOnce";
+    this.bare = this.plain && !this.#fills && history === null && choices.mapRegisters === null;
   }
 
   /** True where `physical` is where the byte at `virtual` lies, both being in one zone of contiguous blocks. */

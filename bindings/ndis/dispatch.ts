@@ -15,11 +15,11 @@ import type { VirtualAddress } from "../addresses.js";
 import type { Failure } from "../core/api.js";
 import { type AdapterRecord, HALTED, INITIALIZING, SHUTDOWN } from "./adapter.js";
 import type { NdisEnvironment } from "./environment.js";
-import type { KIRQL } from "./irql.js";
+import { PASSIVE_LEVEL } from "./irql.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "./physical.js";
-import { PendingRequest, RESERVED, RequestQueue, ServedQueue, WAITING } from "./requests.js";
-import type { MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE } from "./structures.js";
+import { PendingRequest, RESERVED, RequestQueue, type RequestSource, ServedQueue, WAITING } from "./requests.js";
 import { Supply } from "./supply.js";
+import { cachedOfTag } from "./tag.js";
 
 const COMPLETE = "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE";
 
@@ -48,8 +48,12 @@ export class Dispatcher {
   onLatency: ((latencyNs: number) => void) | null = null;
   readonly #environment: NdisEnvironment;
   readonly #batchSize: number;
+  readonly #pendingLimit: number;
+  /** Choice C23. */
+  readonly #reserves: boolean;
   readonly #free: PendingRequest[] = [];
-  readonly #chosen: PendingRequest[] = [];
+  /** What the scheduler chose for this turn; entries beyond its count are old. */
+  readonly #chosen: PendingRequest[];
   #sequence = 0;
   /** A completion handler is on the stack. */
   #delivering = false;
@@ -59,6 +63,9 @@ export class Dispatcher {
   constructor(environment: NdisEnvironment, batchSize: number) {
     this.#environment = environment;
     this.#batchSize = batchSize;
+    this.#pendingLimit = environment.choices.pendingLimit;
+    this.#reserves = environment.choices.memoryTaken === "accepted";
+    this.#chosen = Array.from({ length: batchSize }, () => new PendingRequest());
     this.supply = new Supply(environment, batchSize);
   }
 
@@ -88,40 +95,30 @@ export class Dispatcher {
   }
 
   /** Take a request that was checked in full; null where the queue is full, or memory to be reserved now is not there. */
-  accept(
-    adapter: AdapterRecord,
-    handler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
-    level: KIRQL,
-    lengthBytes: number,
-    cached: boolean,
-    context: unknown,
-  ): PendingRequest | null {
+  accept(source: RequestSource, lengthBytes: number, tag: number, context: unknown): PendingRequest | null {
     const environment = this.#environment;
-    const { choices } = environment;
-    if (this.pending.length + this.served.length >= choices.pendingLimit) return null;
+    if (this.pending.length + this.served.length >= this.#pendingLimit) return null;
     const request = this.#free.pop() ?? new PendingRequest();
-    request.adapter = adapter;
-    request.handler = handler;
+    request.source = source;
     request.lengthBytes = lengthBytes;
-    request.cached = cached;
+    request.tag = tag;
     request.context = context;
     request.sequence = ++this.#sequence;
     request.acceptedAtNs = environment.clock.nowNs;
     request.step = environment.step;
-    request.level = level;
     request.phase = WAITING;
     request.virtual = 0;
-    request.logical = 0;
-    if (choices.memoryTaken === "accepted" && !this.#reserve(request, adapter)) return null;
-    adapter.accepted++;
+    if (this.#reserves && !this.#reserve(request, source.adapter)) return null;
+    source.adapter.accepted++;
     this.pending.push(request);
     return request;
   }
 
   /** Choice C23: the memory is taken at acceptance. */
   #reserve(request: PendingRequest, adapter: AdapterRecord): boolean {
-    const { lengthBytes, cached } = request;
-    request.virtual = this.supply.one(adapter, lengthBytes, cached, "NdisMAllocateSharedMemoryAsyncEx", "none");
+    const { lengthBytes, tag } = request;
+    const call = "NdisMAllocateSharedMemoryAsyncEx";
+    request.virtual = this.supply.one(adapter, lengthBytes, cachedOfTag(tag), call, "none");
     request.logical = this.supply.logicalOfLast;
     request.phase = RESERVED;
     if (request.virtual !== 0) return true;
@@ -136,7 +133,6 @@ export class Dispatcher {
   turn(): number {
     const environment = this.#environment;
     const chosen = this.#chosen;
-    chosen.length = 0;
     const count = environment.scheduler.select(this.pending, this.#batchSize, chosen);
     if (count === 0) return 0;
     environment.step++;
@@ -162,26 +158,33 @@ export class Dispatcher {
     const adapterBefore = environment.insideAdapter;
     const machineBefore = environment.enter();
     let done = 0;
+    let level = this.served.at(index).source?.level ?? PASSIVE_LEVEL;
+    const levelBefore = irql.enter(level);
     this.#delivering = true;
     environment.inside = COMPLETE;
     try {
       do {
         const request = this.served.take(index);
-        const { level } = request;
-        const levelBefore = irql.enter(level);
-        const result = this.#call(request);
-        const levelAfter = irql.current;
-        irql.leave(levelBefore);
+        const source = request.source as RequestSource;
+        if (source.level !== level) {
+          level = source.level;
+          irql.leave(level);
+        }
+        environment.insideAdapter = source.adapter;
+        const result = this.#call(request, source);
         done++;
         const suspended = typeof result === "object" && result !== null && "then" in result;
-        if (suspended) this.#follow(environment.insideAdapter as AdapterRecord, result);
+        if (suspended) this.#follow(source.adapter, result);
+        const levelAfter = irql.current;
         if (levelAfter !== level) {
-          environment.levelNotRestored(environment.insideAdapter, COMPLETE, level, levelAfter, suspended);
+          irql.leave(level);
+          environment.levelNotRestored(source.adapter, COMPLETE, level, levelAfter, suspended);
         }
         index = done < limit && !threads.runnable ? this.#deliverable() : -1;
       } while (index >= 0);
     } finally {
       this.#delivering = false;
+      irql.leave(levelBefore);
       environment.inside = insideBefore;
       environment.insideAdapter = adapterBefore;
       environment.leave(machineBefore);
@@ -190,20 +193,18 @@ export class Dispatcher {
   }
 
   /** Call one handler; what it throws is contained (choice C24). */
-  #call(request: PendingRequest): unknown {
+  #call(request: PendingRequest, source: RequestSource): unknown {
     const environment = this.#environment;
+    const { adapter } = source;
     const { lengthBytes, context, virtual, logical } = request;
-    const adapter = request.adapter as AdapterRecord;
-    const handler = request.handler as MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE;
     environment.step++;
-    environment.insideAdapter = adapter;
     this.#measure(environment.clock.nowNs - request.acceptedAtNs);
     adapter.completed++;
     if (environment.log !== null) this.#noteCompletion(request, adapter);
     this.#recycle(request);
     try {
       if (virtual !== 0) {
-        return handler(
+        return source.handler(
           adapter.context,
           virtual as VirtualAddress,
           logical as NDIS_PHYSICAL_ADDRESS,
@@ -213,7 +214,7 @@ export class Dispatcher {
       }
       adapter.completedNull++;
       const nothing = environment.choices.failedPhysical === "null" ? null : (0 as NDIS_PHYSICAL_ADDRESS);
-      return handler(adapter.context, null, nothing, lengthBytes, context);
+      return source.handler(adapter.context, null, nothing, lengthBytes, context);
     } catch (error) {
       environment.contain(adapter, COMPLETE, error);
       return undefined;
@@ -242,8 +243,9 @@ export class Dispatcher {
     const add = ({ sequence, lengthBytes, step }: PendingRequest): void => {
       found.push({ sequence, lengthBytes, step });
     };
-    for (let i = 0; i < this.served.length; i++) if (this.served.at(i).adapter === adapter) add(this.served.at(i));
-    for (let one = this.pending.first; one !== null; one = one.next) if (one.adapter === adapter) add(one);
+    for (let i = 0; i < this.served.length; i++)
+      if (this.served.at(i).source?.adapter === adapter) add(this.served.at(i));
+    for (let one = this.pending.first; one !== null; one = one.next) if (one.source?.adapter === adapter) add(one);
     return found;
   }
 
@@ -252,14 +254,14 @@ export class Dispatcher {
     const dropped: DroppedRequest[] = [];
     for (let request = this.pending.first; request !== null; ) {
       const { next } = request;
-      if (request.adapter === adapter) {
+      if (request.source?.adapter === adapter) {
         this.pending.remove(request);
         dropped.push(this.#dropOne(request, adapter));
       }
       request = next;
     }
     for (let i = 0; i < this.served.length; ) {
-      if (this.served.at(i).adapter === adapter) dropped.push(this.#dropOne(this.served.take(i), adapter));
+      if (this.served.at(i).source?.adapter === adapter) dropped.push(this.#dropOne(this.served.take(i), adapter));
       else i++;
     }
     return dropped;
@@ -280,11 +282,12 @@ export class Dispatcher {
     const { length } = this.served;
     if (length === 0) return -1;
     const { choices } = this.#environment;
-    if (this.#busy.size > 0 && choices.completionOverlap === "serial") return -1;
+    const anyBusy = this.#busy.size > 0;
+    if (anyBusy && choices.completionOverlap === "serial") return -1;
     for (let index = 0; index < length; index++) {
-      const adapter = this.served.at(index).adapter as AdapterRecord;
+      const { adapter } = this.served.at(index).source as RequestSource;
       const { state } = adapter;
-      if (state === HALTED || state === SHUTDOWN || this.#busy.has(adapter)) continue;
+      if (state === HALTED || state === SHUTDOWN || (anyBusy && this.#busy.has(adapter))) continue;
       if (state === INITIALIZING && choices.completionDuringInitialize === "holdBack") continue;
       return index;
     }
@@ -313,8 +316,7 @@ export class Dispatcher {
   #recycle(request: PendingRequest): void {
     // The context may be large: the record must not keep it alive.
     request.context = null;
-    request.adapter = null;
-    request.handler = null;
+    request.source = null;
     this.#free.push(request);
   }
 }

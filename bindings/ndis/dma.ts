@@ -10,6 +10,8 @@ import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "./adapter.
 import * as bugChecks from "./bug-checks.js";
 import { adapterOf, dmaOf, headerIsKnown, requirePassive } from "./checks.js";
 import { type AdapterHandle, DmaHandle } from "./handles.js";
+import { DISPATCH_LEVEL, PASSIVE_LEVEL } from "./irql.js";
+import { RequestSource } from "./requests.js";
 import type { ListRecord } from "./scatter-gather.js";
 import {
   type NDIS_STATUS,
@@ -42,7 +44,10 @@ export class DmaRecord {
   readonly handle: DmaHandle;
   /** The device reaches 64-bit addresses; otherwise no byte may lie at or above 4 GiB. */
   readonly addresses64: boolean;
-  readonly completeHandler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null;
+  /** Where the completions of its asynchronous requests go; null where no handler was registered. */
+  readonly completions: RequestSource | null;
+  /** The same at DISPATCH_LEVEL, for the NDIS 5 call. */
+  readonly completionsAtDispatch: RequestSource | null;
   readonly processHandler: MINIPORT_PROCESS_SG_LIST | null;
   readonly maximumPhysicalMapping: number;
   /** Of a subordinate device (NdisMRegisterDmaChannel); -1 for a bus master. */
@@ -64,7 +69,9 @@ export class DmaRecord {
     this.adapter = adapter;
     this.addresses64 = addresses64;
     this.maximumPhysicalMapping = maximumPhysicalMapping;
-    this.completeHandler = completeHandler;
+    this.completions = completeHandler === null ? null : new RequestSource(adapter, completeHandler, PASSIVE_LEVEL);
+    this.completionsAtDispatch =
+      completeHandler === null ? null : new RequestSource(adapter, completeHandler, DISPATCH_LEVEL);
     this.processHandler = processHandler;
     this.channel = channel;
     this.handle = new DmaHandle(this);

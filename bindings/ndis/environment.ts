@@ -36,7 +36,7 @@ export interface Clock {
 export interface Scheduler {
   /** A request entered the queue. May serve and deliver at once where the schedule is `racing`. */
   accepted(request: PendingRequest): void;
-  /** Move at most `limit` requests from `queue` to `chosen`, in the order in which they are to be served. Returns how many. */
+  /** Move at most `limit` requests from `queue` to the front of `chosen`, in the order in which they are to be served. Returns how many. */
   select(queue: RequestQueue, limit: number, chosen: PendingRequest[]): number;
   /** Run `turn` as a deferred call at DISPATCH_LEVEL (choice C30), or at PASSIVE_LEVEL (choice C26). */
   later(level: "dispatch" | "passive", turn: () => void): void;

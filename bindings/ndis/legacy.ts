@@ -10,7 +10,6 @@ import { adapterOf, refuseHandle, requireAtMostDispatch, requireBoolean, require
 import { DmaRecord } from "./dma.js";
 import { DriverRecord } from "./driver.js";
 import { type AdapterHandle, DriverObjectHandle } from "./handles.js";
-import { DISPATCH_LEVEL, PASSIVE_LEVEL } from "./irql.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "./physical.js";
 import { requestShared } from "./shared-memory.js";
 import {
@@ -179,8 +178,8 @@ export function NdisMAllocateSharedMemoryAsync(
     return NDIS_STATUS_FAILURE;
   }
   const atDispatch = adapter.driver.ndis5 || environment.choices.ndis6CallsNdis5Async === "dispatch";
-  const level = atDispatch ? DISPATCH_LEVEL : PASSIVE_LEVEL;
-  return requestShared(adapter, dma.completeHandler, level, call, Length, Cached, Context);
+  const source = atDispatch ? dma.completionsAtDispatch : dma.completions;
+  return requestShared(adapter, source, call, Length, Cached, Context);
 }
 
 /** Does nothing on current systems. Up to DISPATCH_LEVEL. */

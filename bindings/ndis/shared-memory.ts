@@ -21,10 +21,9 @@ import {
   requirePassive,
 } from "./checks.js";
 import type { AdapterHandle, DmaHandle } from "./handles.js";
-import { type KIRQL, PASSIVE_LEVEL } from "./irql.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "./physical.js";
+import type { RequestSource } from "./requests.js";
 import { type NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING } from "./status.js";
-import type { MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE } from "./structures.js";
 import { adapterOfTag, cachedOfTag, TAG_CACHED, TAG_PROVIDER } from "./tag.js";
 
 /** What `poisoned` of choice C12 leaves in PhysicalAddress: an address that no zone of a test holds. */
@@ -122,7 +121,7 @@ export function NdisMAllocateSharedMemoryAsyncEx(
   const dma = dmaOf(MiniportDmaHandle, call);
   if (dma === null) return NDIS_STATUS_FAILURE;
   if (dma.channel >= 0) return refuseSubordinate(dma.adapter, call);
-  return requestShared(dma.adapter, dma.completeHandler, PASSIVE_LEVEL, call, Length, Cached, Context);
+  return requestShared(dma.adapter, dma.completions, call, Length, Cached, Context);
 }
 
 function refuseSubordinate(adapter: AdapterRecord, call: string): NDIS_STATUS {
@@ -139,8 +138,7 @@ function refuseSubordinate(adapter: AdapterRecord, call: string): NDIS_STATUS {
 /** The common part of the asynchronous calls of NDIS 5 and 6. */
 export function requestShared(
   adapter: AdapterRecord,
-  handler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null,
-  level: KIRQL,
+  source: RequestSource | null,
   call: string,
   Length: number,
   Cached: boolean,
@@ -151,7 +149,7 @@ export function requestShared(
   if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return NDIS_STATUS_FAILURE;
   if (!requireLength(adapter, call, Length)) return NDIS_STATUS_FAILURE;
   if (!requireBoolean(adapter, call, "Cached", Cached)) return NDIS_STATUS_FAILURE;
-  if (handler === null) {
+  if (source === null) {
     environment.violate(adapter, {
       rule: "HandlerIsRegistered",
       code: "NOT_REGISTERED",
@@ -161,7 +159,9 @@ export function requestShared(
     return NDIS_STATUS_FAILURE;
   }
   const struck = environment.faults?.strikes("queue", adapter.number, Length) === true;
-  const request = struck ? null : environment.dispatcher.accept(adapter, handler, level, Length, Cached, Context);
+  const request = struck
+    ? null
+    : environment.dispatcher.accept(source, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag, Context);
   if (request === null) {
     adapter.refused++;
     if (environment.log !== null) environment.note(adapter, `${call} ${Length} -> FAILURE${struck ? " injected" : ""}`);

@@ -8,8 +8,8 @@ import type { AllocationBatch, Failure, FailureReason } from "../core/api.js";
 import type { AdapterRecord } from "./adapter.js";
 import { pages } from "./blocks.js";
 import type { NdisEnvironment } from "./environment.js";
-import { FAILED, type PendingRequest, WAITING } from "./requests.js";
-import { TAG_CACHED } from "./tag.js";
+import { FAILED, type PendingRequest, type RequestSource, WAITING } from "./requests.js";
+import { cachedOfTag, tagOf } from "./tag.js";
 
 const NO_LIMIT: number = 2 ** 52 - 1;
 const BELOW_4_GIB: number = 2 ** 32 - 1;
@@ -72,6 +72,10 @@ export class Supply {
   many(chosen: readonly PendingRequest[], count: number): void {
     const environment = this.#environment;
     const { blocks, faults } = environment;
+    if (blocks.bare && faults === null) {
+      this.#manyBare(chosen, count);
+      return;
+    }
     const { guard } = blocks;
     if (guard !== null) blocks.inspectSome("serve");
     const limited = environment.choices.mapRegisters !== null;
@@ -79,7 +83,7 @@ export class Supply {
     for (let i = 0; i < count; i++) {
       const request = chosen[i] as PendingRequest;
       if (request.phase !== WAITING) continue;
-      const adapter = request.adapter as AdapterRecord;
+      const { adapter } = request.source as RequestSource;
       const { lengthBytes } = request;
       if (faults?.strikes("service", adapter.number, lengthBytes) === true) {
         this.#fail("injected");
@@ -96,7 +100,7 @@ export class Supply {
         continue;
       }
       if (guard !== null) this.#sampled[entries] = sampled ? 1 : 0;
-      this.#fillEntry(entries++, adapter, coreBytes, request.cached);
+      this.#fillEntry(entries++, adapter, coreBytes, request.tag);
       // Counted now, so that a later entry of this batch sees it; taken back when the answers are read.
       if (bound) this.#count(adapter, lengthBytes, 1);
     }
@@ -109,6 +113,49 @@ export class Supply {
     this.#readAnswers(chosen, count, limited);
   }
 
+  /** `many` where nothing but quotas stands between request and core. */
+  #manyBare(chosen: readonly PendingRequest[], count: number): void {
+    const { lengths, highest, tags, addresses, physicals } = this.#batch;
+    let entries = 0;
+    for (let i = 0; i < count; i++) {
+      const request = chosen[i] as PendingRequest;
+      if (request.phase !== WAITING) continue;
+      const { adapter } = request.source as RequestSource;
+      const { lengthBytes } = request;
+      if (adapter.limits.quotaBytes !== null && !this.withinLimits(adapter, lengthBytes)) {
+        request.phase = FAILED;
+        continue;
+      }
+      lengths[entries] = lengthBytes;
+      highest[entries] = adapter.dma === null || adapter.dma.addresses64 ? NO_LIMIT : BELOW_4_GIB;
+      tags[entries] = request.tag;
+      entries++;
+      // Counted now, so that a later entry of this batch sees it; taken back below where the core had no room.
+      adapter.liveBytes += lengthBytes;
+    }
+    if (entries === 0) return;
+    this.#batch.count = entries;
+    this.#environment.core.serveBatch(this.#batch);
+    this.batches++;
+    this.batchedRequests += entries;
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const request = chosen[i] as PendingRequest;
+      if (request.phase !== WAITING) continue;
+      const { adapter } = request.source as RequestSource;
+      const start = addresses[at] as number;
+      if (start === 0) {
+        adapter.liveBytes -= request.lengthBytes;
+        this.lastFailure = this.#environment.core.lastFailure;
+      } else {
+        request.virtual = start;
+        request.logical = physicals[at] as number;
+        adapter.liveBlocks++;
+      }
+      at++;
+    }
+  }
+
   #readAnswers(chosen: readonly PendingRequest[], count: number, limited: boolean): void {
     const { addresses, physicals } = this.#batch;
     const { guard } = this.#environment.blocks;
@@ -117,7 +164,7 @@ export class Supply {
     for (let i = 0; i < count; i++) {
       const request = chosen[i] as PendingRequest;
       if (request.phase !== WAITING) continue;
-      const adapter = request.adapter as AdapterRecord;
+      const { adapter } = request.source as RequestSource;
       const { lengthBytes } = request;
       const start = addresses[entry] as number;
       const physical = physicals[entry] as number;
@@ -141,8 +188,8 @@ export class Supply {
     for (let i = 0; i < count; i++) {
       const request = chosen[i] as PendingRequest;
       if (request.virtual !== 0 || request.phase !== WAITING) continue;
-      const adapter = request.adapter as AdapterRecord;
-      request.virtual = this.one(adapter, request.lengthBytes, request.cached, COMPLETE, "none");
+      const { adapter } = request.source as RequestSource;
+      request.virtual = this.one(adapter, request.lengthBytes, cachedOfTag(request.tag), COMPLETE, "none");
       request.logical = this.logicalOfLast;
     }
   }
@@ -154,7 +201,7 @@ export class Supply {
     if (coreBytes === 0) return false;
     const batch = this.#batch;
     batch.count = 1;
-    this.#fillEntry(0, adapter, coreBytes, cached);
+    this.#fillEntry(0, adapter, coreBytes, tagOf(adapter.number, cached));
     environment.core.serveBatch(batch);
     return batch.addresses[0] !== 0;
   }
@@ -175,12 +222,12 @@ export class Supply {
     return given;
   }
 
-  #fillEntry(entry: number, adapter: AdapterRecord, lengthBytes: number, cached: boolean): void {
-    const { dma, tag } = adapter;
+  #fillEntry(entry: number, adapter: AdapterRecord, lengthBytes: number, tag: number): void {
+    const { dma } = adapter;
     const batch = this.#batch;
     batch.lengths[entry] = lengthBytes;
     batch.highest[entry] = dma === null || dma.addresses64 ? NO_LIMIT : BELOW_4_GIB;
-    batch.tags[entry] = cached ? tag + TAG_CACHED : tag;
+    batch.tags[entry] = tag;
   }
 
   #count(adapter: AdapterRecord, lengthBytes: number, by: 1 | -1): void {

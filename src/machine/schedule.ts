@@ -111,13 +111,16 @@ export class MachineScheduler implements Scheduler {
   }
 
   select(queue: RequestQueue, limit: number, chosen: PendingRequest[]): number {
+    if (this.order === "fifo" || this.order === "racing" || this.order === "batched") {
+      return queue.takeFirst(limit, chosen);
+    }
     // Starved: the oldest is left out as long as there is anybody else.
     const left = this.order === "starved" && queue.length > 1 ? 1 : 0;
     const count = Math.min(limit, queue.length - left);
     for (let i = 0; i < count; i++) {
       const request = this.#pick(queue);
       queue.remove(request);
-      chosen.push(request);
+      chosen[i] = request;
     }
     return count;
   }

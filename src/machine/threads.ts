@@ -100,6 +100,7 @@ export class MachineThreads implements Threads {
   /** A thread can go on without an event of the machine. */
   get runnable(): boolean {
     if (this.#ready.length > 0) return true;
+    if (this.#live.size === 0) return false;
     for (const thread of this.#live) if (thread.waits === 0) return true;
     return false;
   }
