@@ -2,17 +2,22 @@
  * `ndis-shmem bench`: measure the allocator against its rivals, here and now.
  *
  * Everything is measured in processes of its own (bench/measurer.ts); this file reads the options, chooses what to run,
- * and writes the results as a table or as JSON.
+ * and writes the results as a table, a page or JSON.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import {
+  compareReport,
+  htmlReport,
   installedSubjects,
   MODE_NAMES,
+  markdownReport,
   PATIENCE,
   type Plan,
+  parseResults,
   type Recording,
+  type Results,
   readRecording,
   runBench,
   textReport,
@@ -62,6 +67,9 @@ counting one each, with named rivals replaying the same operations.
   --seed N           of the generators (default: that of the published figures)
   --frame BYTES      frame size (default: that of the workload)
   --quick            five workloads, three subjects, under a minute
+  --compare OLD.json what changed since, and whether it is more than noise
+  --html FILE        one page with charts, readable without a network
+  --markdown         tables for a document
   --json             one JSON object on stdout and nothing else
   --help             this text
 
@@ -71,7 +79,10 @@ exit codes: 0 measured, 1 subjects disagree that should not, 2 usage
 interface Options {
   readonly plan: Plan;
   readonly baseline: string;
-  readonly json: boolean;
+  readonly output: "text" | "markdown" | "json";
+  /** Where to write the page. */
+  readonly html: string | null;
+  readonly earlier: Results | null;
 }
 
 /** See the head of this file. */
@@ -80,10 +91,14 @@ export const benchCommand: Command = {
   summary: "measure allocation latency against other allocators",
   help: HELP,
   run: async (args, io) => {
-    const { plan, baseline, json } = await optionsFrom(args);
+    const { plan, baseline, output, html, earlier } = await optionsFrom(args);
     try {
       const results = await runBench(plan, progressOn(io));
-      io.out(json ? `${JSON.stringify(results, null, 2)}\n` : textReport(results, baseline));
+      if (html !== null) save(html, htmlReport(results, baseline));
+      if (output === "json") io.out(`${JSON.stringify(results, null, 2)}\n`);
+      else if (output === "markdown") io.out(markdownReport(results, baseline));
+      else io.out(textReport(results, baseline));
+      if (earlier !== null) (output === "text" ? io.out : io.err)(`\n${compareReport(earlier, results)}`);
       return results.disagreements.length === 0 ? EXIT.clean : EXIT.findings;
     } catch (error) {
       if (error instanceof ShmemError) throw new UsageError(error.message);
@@ -129,7 +144,38 @@ async function optionsFrom(args: readonly string[]): Promise<Options> {
     patience: quick ? { warmUpMs: 60, budgetMs: 200 } : PATIENCE,
     command: ["ndis-shmem", "bench", ...args].join(" "),
   };
-  return { plan, baseline: values.baseline ?? "as-tlsf", json: values.json === true };
+  if (values.json === true && values.markdown === true)
+    throw new UsageError("--json and --markdown exclude each other");
+  return {
+    plan,
+    baseline: values.baseline ?? "as-tlsf",
+    output: values.json === true ? "json" : values.markdown === true ? "markdown" : "text",
+    html: values.html ?? null,
+    earlier: values.compare === undefined ? null : earlierResults(values.compare),
+  };
+}
+
+function earlierResults(file: string): Results {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`--compare ${file}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+  try {
+    return parseResults(text, file);
+  } catch (error) {
+    if (error instanceof ShmemError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function save(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new UsageError(`--html ${file}: ${(error as NodeJS.ErrnoException).code}`);
+  }
 }
 
 async function usualSubjects(quick: boolean): Promise<readonly string[]> {
@@ -205,6 +251,9 @@ function read(args: readonly string[]) {
         frame: { type: "string" },
         quick: { type: "boolean" },
         json: { type: "boolean" },
+        markdown: { type: "boolean" },
+        html: { type: "string" },
+        compare: { type: "string" },
       },
     }).values;
   } catch (error) {
