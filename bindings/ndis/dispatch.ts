@@ -17,7 +17,7 @@ import { type AdapterRecord, HALTED, INITIALIZING, SHUTDOWN } from "./adapter.js
 import type { NdisEnvironment } from "./environment.js";
 import { PASSIVE_LEVEL } from "./irql.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "./physical.js";
-import { PendingRequest, RESERVED, RequestQueue, type RequestSource, ServedQueue, WAITING } from "./requests.js";
+import { type PendingRequest, RESERVED, RequestRing, type RequestSource, WAITING } from "./requests.js";
 import { Supply } from "./supply.js";
 import { cachedOfTag } from "./tag.js";
 
@@ -40,8 +40,7 @@ export interface DroppedRequest {
 }
 
 export class Dispatcher {
-  readonly pending: RequestQueue = new RequestQueue();
-  readonly served: ServedQueue = new ServedQueue();
+  readonly ring: RequestRing = new RequestRing();
   readonly supply: Supply;
   readonly latency: LatencySummary = { count: 0, minNs: 0, maxNs: 0, sumNs: 0 };
   /** Called for each completion with its latency, where somebody keeps them. */
@@ -51,9 +50,6 @@ export class Dispatcher {
   readonly #pendingLimit: number;
   /** Choice C23. */
   readonly #reserves: boolean;
-  readonly #free: PendingRequest[] = [];
-  /** What the scheduler chose for this turn; entries beyond its count are old. */
-  readonly #chosen: PendingRequest[];
   #sequence = 0;
   /** A completion handler is on the stack. */
   #delivering = false;
@@ -65,7 +61,6 @@ export class Dispatcher {
     this.#batchSize = batchSize;
     this.#pendingLimit = environment.choices.pendingLimit;
     this.#reserves = environment.choices.memoryTaken === "accepted";
-    this.#chosen = Array.from({ length: batchSize }, () => new PendingRequest());
     this.supply = new Supply(environment, batchSize);
   }
 
@@ -81,7 +76,12 @@ export class Dispatcher {
 
   /** How many could be delivered if nothing were in the way. */
   get undelivered(): number {
-    return this.served.length;
+    return this.ring.served;
+  }
+
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.ring.pending;
   }
 
   /** Why the last allocation through NDIS failed. */
@@ -96,21 +96,22 @@ export class Dispatcher {
 
   /** Take a request that was checked in full; null where the queue is full, or memory to be reserved now is not there. */
   accept(source: RequestSource, lengthBytes: number, tag: number, context: unknown): PendingRequest | null {
+    const { ring } = this;
+    if (ring.served + ring.pending >= this.#pendingLimit) return null;
     const environment = this.#environment;
-    if (this.pending.length + this.served.length >= this.#pendingLimit) return null;
-    const request = this.#free.pop() ?? new PendingRequest();
+    const request = ring.next();
     request.source = source;
+    request.context = context;
     request.lengthBytes = lengthBytes;
     request.tag = tag;
-    request.context = context;
     request.sequence = ++this.#sequence;
     request.acceptedAtNs = environment.clock.nowNs;
     request.step = environment.step;
     request.phase = WAITING;
     request.virtual = 0;
     if (this.#reserves && !this.#reserve(request, source.adapter)) return null;
+    ring.commit();
     source.adapter.accepted++;
-    this.pending.push(request);
     return request;
   }
 
@@ -122,7 +123,7 @@ export class Dispatcher {
     request.logical = this.supply.logicalOfLast;
     request.phase = RESERVED;
     if (request.virtual !== 0) return true;
-    this.#recycle(request);
+    forget(request);
     return false;
   }
 
@@ -132,13 +133,14 @@ export class Dispatcher {
    */
   turn(): number {
     const environment = this.#environment;
-    const chosen = this.#chosen;
-    const count = environment.scheduler.select(this.pending, this.#batchSize, chosen);
+    const { ring } = this;
+    if (ring.pending === 0) return 0;
+    const count = environment.scheduler.select(ring, Math.min(this.#batchSize, ring.pending));
     if (count === 0) return 0;
     environment.step++;
     if (environment.log !== null) environment.note(null, `serve ${count} in one call`);
-    this.supply.many(chosen, count);
-    for (let i = 0; i < count; i++) this.served.push(chosen[i] as PendingRequest);
+    this.supply.many(ring, count);
+    ring.advance(count);
     return count;
   }
 
@@ -158,13 +160,14 @@ export class Dispatcher {
     const adapterBefore = environment.insideAdapter;
     const machineBefore = environment.enter();
     let done = 0;
-    let level = this.served.at(index).source?.level ?? PASSIVE_LEVEL;
+    const { ring } = this;
+    let level = ring.servedAt(index).source?.level ?? PASSIVE_LEVEL;
     const levelBefore = irql.enter(level);
     this.#delivering = true;
     environment.inside = COMPLETE;
     try {
       do {
-        const request = this.served.take(index);
+        const request = ring.takeServed(index);
         const source = request.source as RequestSource;
         if (source.level !== level) {
           level = source.level;
@@ -201,7 +204,7 @@ export class Dispatcher {
     this.#measure(environment.clock.nowNs - request.acceptedAtNs);
     adapter.completed++;
     if (environment.log !== null) this.#noteCompletion(request, adapter);
-    this.#recycle(request);
+    forget(request);
     try {
       if (virtual !== 0) {
         return source.handler(
@@ -229,39 +232,35 @@ export class Dispatcher {
 
   /** True for the start of a block that was served and whose completion has not been delivered (misuse E07). */
   isUndelivered(virtual: number): boolean {
-    if (this.served.holds(virtual)) return true;
+    if (this.ring.holds(virtual)) return true;
     if (this.#environment.choices.memoryTaken === "served" || virtual === 0) return false;
-    for (let request = this.pending.first; request !== null; request = request.next) {
-      if (request.virtual === virtual) return true;
-    }
+    for (let i = 0; i < this.ring.pending; i++) if (this.ring.pendingAt(i).virtual === virtual) return true;
     return false;
   }
 
   /** The requests of an adapter that have not been called back, for reports. */
   requestsOf(adapter: AdapterRecord): DroppedRequest[] {
+    const { ring } = this;
     const found: DroppedRequest[] = [];
-    const add = ({ sequence, lengthBytes, step }: PendingRequest): void => {
-      found.push({ sequence, lengthBytes, step });
+    const look = (request: PendingRequest): void => {
+      const { sequence, lengthBytes, step } = request;
+      if (request.source?.adapter === adapter) found.push({ sequence, lengthBytes, step });
     };
-    for (let i = 0; i < this.served.length; i++)
-      if (this.served.at(i).source?.adapter === adapter) add(this.served.at(i));
-    for (let one = this.pending.first; one !== null; one = one.next) if (one.source?.adapter === adapter) add(one);
+    for (let i = 0; i < ring.served; i++) look(ring.servedAt(i));
+    for (let i = 0; i < ring.pending; i++) look(ring.pendingAt(i));
     return found;
   }
 
   /** The adapter goes: its requests are dropped without a callback, what was served for them is freed. Returns them for the report. */
   drop(adapter: AdapterRecord): DroppedRequest[] {
+    const { ring } = this;
     const dropped: DroppedRequest[] = [];
-    for (let request = this.pending.first; request !== null; ) {
-      const { next } = request;
-      if (request.source?.adapter === adapter) {
-        this.pending.remove(request);
-        dropped.push(this.#dropOne(request, adapter));
-      }
-      request = next;
+    for (let i = 0; i < ring.pending; ) {
+      if (ring.pendingAt(i).source?.adapter === adapter) dropped.push(this.#dropOne(ring.takePending(i), adapter));
+      else i++;
     }
-    for (let i = 0; i < this.served.length; ) {
-      if (this.served.at(i).source?.adapter === adapter) dropped.push(this.#dropOne(this.served.take(i), adapter));
+    for (let i = 0; i < ring.served; ) {
+      if (ring.servedAt(i).source?.adapter === adapter) dropped.push(this.#dropOne(ring.takeServed(i), adapter));
       else i++;
     }
     return dropped;
@@ -273,19 +272,20 @@ export class Dispatcher {
     adapter.dropped++;
     if (environment.log !== null) environment.note(adapter, `drop #${sequence} ${lengthBytes}`);
     if (virtual !== 0) environment.blocks.reclaim(adapter, virtual, lengthBytes, logical);
-    this.#recycle(request);
+    forget(request);
     return { sequence, lengthBytes, step };
   }
 
   /** Which of the served may be delivered now; -1 for none. */
   #deliverable(): number {
-    const { length } = this.served;
+    const { ring } = this;
+    const length = ring.served;
     if (length === 0) return -1;
     const { choices } = this.#environment;
     const anyBusy = this.#busy.size > 0;
     if (anyBusy && choices.completionOverlap === "serial") return -1;
     for (let index = 0; index < length; index++) {
-      const { adapter } = this.served.at(index).source as RequestSource;
+      const { adapter } = ring.servedAt(index).source as RequestSource;
       const { state } = adapter;
       if (state === HALTED || state === SHUTDOWN || (anyBusy && this.#busy.has(adapter))) continue;
       if (state === INITIALIZING && choices.completionDuringInitialize === "holdBack") continue;
@@ -312,11 +312,10 @@ export class Dispatcher {
     latency.count++;
     if (this.onLatency !== null) this.onLatency(latencyNs);
   }
+}
 
-  #recycle(request: PendingRequest): void {
-    // The context may be large: the record must not keep it alive.
-    request.context = null;
-    request.source = null;
-    this.#free.push(request);
-  }
+/** The context may be large: a record that waits to be used again must not keep it alive. */
+function forget(request: PendingRequest): void {
+  request.context = null;
+  request.source = null;
 }

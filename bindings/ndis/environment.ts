@@ -23,7 +23,7 @@ import { explainAddress } from "./explain.js";
 import type { GuardOptions } from "./guard.js";
 import type { BlockHistory } from "./history.js";
 import { type Irql, irqlName } from "./irql.js";
-import type { PendingRequest, RequestQueue } from "./requests.js";
+import type { PendingRequest, RequestRing } from "./requests.js";
 import { type BlockExplanation, type BugCheck, type Violation, ViolationError } from "./violations.js";
 
 /** Simulated time. */
@@ -36,8 +36,8 @@ export interface Clock {
 export interface Scheduler {
   /** A request entered the queue. May serve and deliver at once where the schedule is `racing`. */
   accepted(request: PendingRequest): void;
-  /** Move at most `limit` requests from `queue` to the front of `chosen`, in the order in which they are to be served. Returns how many. */
-  select(queue: RequestQueue, limit: number, chosen: PendingRequest[]): number;
+  /** Bring what is to be served now to the front of the pending requests, in that order; at most `limit`. Returns how many. */
+  select(ring: RequestRing, limit: number): number;
   /** Run `turn` as a deferred call at DISPATCH_LEVEL (choice C30), or at PASSIVE_LEVEL (choice C26). */
   later(level: "dispatch" | "passive", turn: () => void): void;
 }

@@ -48,4 +48,4 @@ export {
   setState,
   startedAdapters,
 } from "./lifecycle.js";
-export { PendingRequest, RequestQueue, RequestSource } from "./requests.js";
+export { PendingRequest, RequestRing, RequestSource } from "./requests.js";

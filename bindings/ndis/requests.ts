@@ -1,9 +1,12 @@
 /**
- * Asynchronous requests: the record of one, and the two places where records wait.
+ * Asynchronous requests: the record of one, and the ring in which records wait.
  *
- * Records are reused and linked through their own fields, so that a request costs no allocation. `RequestQueue` keeps them
- * in order of acceptance and lets a scheduler take any of them; `ServedQueue` keeps what the core has answered until it is
- * delivered, nearly always from the front.
+ *        head                 +served               +pending
+ *     ... | served, undelivered | pending, unserved | free ...     a ring of records, each reused for ever
+ *
+ * Acceptance fills the next free record, a turn of the dispatcher moves the border between pending and served, delivery
+ * moves the head: first come, first served moves no record at all. Whoever wants another order brings a record forward
+ * within its part, and those that it passes move back by one.
  */
 import type { AdapterRecord } from "./adapter.js";
 import type { KIRQL } from "./irql.js";
@@ -31,10 +34,10 @@ export class RequestSource {
 /** One asynchronous request. Fields mean something only between acceptance and delivery. */
 export class PendingRequest {
   source: RequestSource | null = null;
+  context: unknown = null;
   lengthBytes = 0;
   /** Tag of the block: adapter and cached flag. */
   tag = 0;
-  context: unknown = null;
   /** Order of acceptance in the machine, from 1. */
   sequence = 0;
   acceptedAtNs = 0;
@@ -44,115 +47,108 @@ export class PendingRequest {
   /** What was served: 0 where out of memory, or not served yet. */
   virtual = 0;
   logical = 0;
-  previous: PendingRequest | null = null;
-  next: PendingRequest | null = null;
-}
-
-/** Pending requests in order of acceptance: a doubly linked list through the records. */
-export class RequestQueue {
-  first: PendingRequest | null = null;
-  last: PendingRequest | null = null;
-  length = 0;
-
-  push(request: PendingRequest): void {
-    request.previous = this.last;
-    request.next = null;
-    if (this.last === null) this.first = request;
-    else this.last.next = request;
-    this.last = request;
-    this.length++;
-  }
-
-  /** Take up to `limit` from the front into `chosen`; returns how many. Cheaper than one `remove` for each. */
-  takeFirst(limit: number, chosen: PendingRequest[]): number {
-    const count = Math.min(limit, this.length);
-    let request = this.first;
-    for (let i = 0; i < count && request !== null; i++) {
-      chosen[i] = request;
-      request = request.next;
-    }
-    this.first = request;
-    if (request === null) this.last = null;
-    else request.previous = null;
-    this.length -= count;
-    return count;
-  }
-
-  remove(request: PendingRequest): void {
-    const { previous, next } = request;
-    if (previous === null) this.first = next;
-    else previous.next = next;
-    if (next === null) this.last = previous;
-    else next.previous = previous;
-    request.previous = null;
-    request.next = null;
-    this.length--;
-  }
 }
 
 /** One bucket for each of 256 neighbouring pages; more than one block may share a bucket. */
 const BUCKETS = 256;
+const FIRST_SIZE = 64;
 
 function bucketOf(virtual: number): number {
   return ((virtual / 4096) >>> 0) & (BUCKETS - 1);
 }
 
-/** Requests that were served and not delivered, in order of service: a ring that grows. */
-export class ServedQueue {
-  #ring: (PendingRequest | null)[] = new Array<PendingRequest | null>(64).fill(null);
+/** The ring. Positions are counted from the front of their part. */
+export class RequestRing {
+  /** Requests that the core has answered and nobody has been told. */
+  served = 0;
+  /** Requests that wait for their turn. */
+  pending = 0;
+  #ring: PendingRequest[] = Array.from({ length: FIRST_SIZE }, () => new PendingRequest());
+  #mask: number = FIRST_SIZE - 1;
   #head = 0;
-  #length = 0;
   /** How many undelivered blocks fall into each bucket: most frees learn here that theirs is none of them. */
   readonly #buckets: Uint16Array = new Uint16Array(BUCKETS);
 
-  get length(): number {
-    return this.#length;
+  /** The record for the next request. It counts as pending only after `commit`. */
+  next(): PendingRequest {
+    if (this.served + this.pending > this.#mask) this.#grow();
+    return this.#ring[(this.#head + this.served + this.pending) & this.#mask] as PendingRequest;
   }
 
-  /** Number `index` from the front, 0 to `length` - 1. */
-  at(index: number): PendingRequest {
-    return this.#ring[(this.#head + index) & (this.#ring.length - 1)] as PendingRequest;
+  /** The record that `next` gave is a pending request now. */
+  commit(): void {
+    this.pending++;
   }
 
-  push(request: PendingRequest): void {
-    const { virtual } = request;
-    if (virtual !== 0) {
-      const bucket = bucketOf(virtual);
-      this.#buckets[bucket] = (this.#buckets[bucket] as number) + 1;
+  servedAt(position: number): PendingRequest {
+    return this.#ring[(this.#head + position) & this.#mask] as PendingRequest;
+  }
+
+  pendingAt(position: number): PendingRequest {
+    return this.#ring[(this.#head + this.served + position) & this.#mask] as PendingRequest;
+  }
+
+  /** Bring a pending request forward, from one position to another at or before it. */
+  bring(from: number, to: number): void {
+    if (from !== to) this.#bring(this.served + from, this.served + to);
+  }
+
+  /** The first `count` pending requests have been served. */
+  advance(count: number): void {
+    for (let i = 0; i < count; i++) {
+      const { virtual } = this.pendingAt(i);
+      if (virtual !== 0) this.#count(virtual, 1);
     }
-    if (this.#length === this.#ring.length) this.#grow();
-    this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = request;
-    this.#length++;
+    this.served += count;
+    this.pending -= count;
   }
 
-  /** Take number `index` out. */
-  take(index: number): PendingRequest {
-    const request = this.at(index);
-    const { virtual } = request;
-    if (virtual !== 0) {
-      const bucket = bucketOf(virtual);
-      this.#buckets[bucket] = (this.#buckets[bucket] as number) - 1;
-    }
-    const mask = this.#ring.length - 1;
-    // Those before it move back by one: none where it is the first, as nearly always.
-    for (let i = index; i > 0; i--)
-      this.#ring[(this.#head + i) & mask] = this.#ring[(this.#head + i - 1) & mask] ?? null;
-    this.#head = (this.#head + 1) & mask;
-    this.#length--;
+  /** Take a served request out. The record is valid until a request is accepted. */
+  takeServed(position: number): PendingRequest {
+    if (position !== 0) this.#bring(position, 0);
+    const request = this.#ring[this.#head] as PendingRequest;
+    if (request.virtual !== 0) this.#count(request.virtual, -1);
+    this.#head = (this.#head + 1) & this.#mask;
+    this.served--;
+    return request;
+  }
+
+  /** Take a pending request out. The record is valid until a request is accepted. */
+  takePending(position: number): PendingRequest {
+    this.#bring(this.served + position, 0);
+    const request = this.#ring[this.#head] as PendingRequest;
+    this.#head = (this.#head + 1) & this.#mask;
+    this.pending--;
     return request;
   }
 
   /** True for the start of a block that waits for its delivery. */
   holds(virtual: number): boolean {
     if (this.#buckets[bucketOf(virtual)] === 0 || virtual === 0) return false;
-    for (let i = 0; i < this.#length; i++) if (this.at(i).virtual === virtual) return true;
+    for (let i = 0; i < this.served; i++) if (this.servedAt(i).virtual === virtual) return true;
     return false;
   }
 
+  #bring(from: number, to: number): void {
+    const ring = this.#ring;
+    const mask = this.#mask;
+    const head = this.#head;
+    const request = ring[(head + from) & mask] as PendingRequest;
+    for (let i = from; i > to; i--) ring[(head + i) & mask] = ring[(head + i - 1) & mask] as PendingRequest;
+    ring[(head + to) & mask] = request;
+  }
+
+  #count(virtual: number, by: 1 | -1): void {
+    const bucket = bucketOf(virtual);
+    this.#buckets[bucket] = (this.#buckets[bucket] as number) + by;
+  }
+
   #grow(): void {
-    const larger = new Array<PendingRequest | null>(2 * this.#ring.length).fill(null);
-    for (let i = 0; i < this.#length; i++) larger[i] = this.at(i);
+    const size = this.#ring.length;
+    const used = this.served + this.pending;
+    const larger = Array.from({ length: 2 * size }, (_, i) => (i < used ? this.servedAt(i) : new PendingRequest()));
     this.#ring = larger;
+    this.#mask = 2 * size - 1;
     this.#head = 0;
   }
 }

@@ -8,7 +8,7 @@ import type { AllocationBatch, Failure, FailureReason } from "../core/api.js";
 import type { AdapterRecord } from "./adapter.js";
 import { pages } from "./blocks.js";
 import type { NdisEnvironment } from "./environment.js";
-import { FAILED, type PendingRequest, type RequestSource, WAITING } from "./requests.js";
+import { FAILED, type RequestRing, type RequestSource, WAITING } from "./requests.js";
 import { cachedOfTag, tagOf } from "./tag.js";
 
 const NO_LIMIT: number = 2 ** 52 - 1;
@@ -68,12 +68,12 @@ export class Supply {
     return this.#grant(adapter, addresses[0] as number, physicals[0] as number, lengthBytes, call, sampled);
   }
 
-  /** Serve the first `count` of `chosen` in one call into the core: `virtual` and `logical` of each are set afterwards. */
-  many(chosen: readonly PendingRequest[], count: number): void {
+  /** Serve the first `count` pending requests in one call into the core: `virtual` and `logical` of each are set afterwards. */
+  many(ring: RequestRing, count: number): void {
     const environment = this.#environment;
     const { blocks, faults } = environment;
     if (blocks.bare && faults === null) {
-      this.#manyBare(chosen, count);
+      this.#manyBare(ring, count);
       return;
     }
     const { guard } = blocks;
@@ -81,7 +81,7 @@ export class Supply {
     const limited = environment.choices.mapRegisters !== null;
     let entries = 0;
     for (let i = 0; i < count; i++) {
-      const request = chosen[i] as PendingRequest;
+      const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
       const { adapter } = request.source as RequestSource;
       const { lengthBytes } = request;
@@ -110,15 +110,15 @@ export class Supply {
       this.batches++;
       this.batchedRequests += entries;
     }
-    this.#readAnswers(chosen, count, limited);
+    this.#readAnswers(ring, count, limited);
   }
 
   /** `many` where nothing but quotas stands between request and core. */
-  #manyBare(chosen: readonly PendingRequest[], count: number): void {
+  #manyBare(ring: RequestRing, count: number): void {
     const { lengths, highest, tags, addresses, physicals } = this.#batch;
     let entries = 0;
     for (let i = 0; i < count; i++) {
-      const request = chosen[i] as PendingRequest;
+      const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
       const { adapter } = request.source as RequestSource;
       const { lengthBytes } = request;
@@ -140,7 +140,7 @@ export class Supply {
     this.batchedRequests += entries;
     let at = 0;
     for (let i = 0; i < count; i++) {
-      const request = chosen[i] as PendingRequest;
+      const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
       const { adapter } = request.source as RequestSource;
       const start = addresses[at] as number;
@@ -156,13 +156,13 @@ export class Supply {
     }
   }
 
-  #readAnswers(chosen: readonly PendingRequest[], count: number, limited: boolean): void {
+  #readAnswers(ring: RequestRing, count: number, limited: boolean): void {
     const { addresses, physicals } = this.#batch;
     const { guard } = this.#environment.blocks;
     let entry = 0;
     let short = false;
     for (let i = 0; i < count; i++) {
-      const request = chosen[i] as PendingRequest;
+      const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
       const { adapter } = request.source as RequestSource;
       const { lengthBytes } = request;
@@ -179,14 +179,14 @@ export class Supply {
       request.virtual = this.#grant(adapter, start, physical, lengthBytes, COMPLETE, sampled);
       request.logical = this.logicalOfLast;
     }
-    if (short && guard !== null) this.#again(chosen, count);
+    if (short && guard !== null) this.#again(ring, count);
   }
 
   /** Some had no room while blocks were held in quarantine: those go back to the core now, and the losers try once more. */
-  #again(chosen: readonly PendingRequest[], count: number): void {
+  #again(ring: RequestRing, count: number): void {
     if (!this.#environment.blocks.giveWhatIsHeldBack()) return;
     for (let i = 0; i < count; i++) {
-      const request = chosen[i] as PendingRequest;
+      const request = ring.pendingAt(i);
       if (request.virtual !== 0 || request.phase !== WAITING) continue;
       const { adapter } = request.source as RequestSource;
       request.virtual = this.one(adapter, request.lengthBytes, cachedOfTag(request.tag), COMPLETE, "none");

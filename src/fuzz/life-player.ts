@@ -422,7 +422,7 @@ export class LifePlayer {
     for (let i = 0; i < PATIENCE; i++) {
       if (machine.suspended > 0 || this.#nics.some((nic) => nic.busy || nic.wantsHalt)) await this.#settle();
       if (machine.deliver()) continue;
-      if (dispatcher.pending.length > 0 && machine.serve() > 0) continue;
+      if (dispatcher.waiting > 0 && machine.serve() > 0) continue;
       if (machine.suspended === 0 && this.#nics.every((nic) => !nic.busy) && this.#isIdle(i)) return;
       if (!this.#event()) return;
     }
@@ -484,7 +484,7 @@ export class LifePlayer {
       const context = shape(record.context, 2);
       return `${adapter.state}${busy ? "+" : ""} ${record.liveBlocks} ${record.pending} ${context}`;
     });
-    return `${machine.core.imageDigest()} ${dispatcher.pending.length}/${dispatcher.served.length} ${due} ${parts.join("|")}`;
+    return `${machine.core.imageDigest()} ${dispatcher.waiting}/${dispatcher.undelivered} ${due} ${parts.join("|")}`;
   }
 }
 

@@ -12,7 +12,10 @@ export class Processors implements Irql {
   readonly count: number;
   readonly #levels: KIRQL[];
   readonly #locks: number[];
-  #current = 0;
+  /** Number of the processor that runs now. */
+  processor = 0;
+  /** Its level: what `#levels` holds for it, kept here because every routine asks. */
+  current: KIRQL = PASSIVE_LEVEL;
 
   constructor(count: number) {
     if (!Number.isInteger(count) || count < 1 || count > 64) {
@@ -26,26 +29,18 @@ export class Processors implements Irql {
     this.#locks = new Array<number>(count).fill(0);
   }
 
-  get processor(): number {
-    return this.#current;
-  }
-
-  get current(): KIRQL {
-    return this.#levels[this.#current] as KIRQL;
-  }
-
   get locksHeld(): number {
-    return this.#locks[this.#current] as number;
+    return this.#locks[this.processor] as number;
   }
 
   enter(level: KIRQL): KIRQL {
-    const previous = this.#levels[this.#current] as KIRQL;
-    this.#levels[this.#current] = level;
+    const previous = this.current;
+    this.current = level;
     return previous;
   }
 
   leave(level: KIRQL): void {
-    this.#levels[this.#current] = level;
+    this.current = level;
   }
 
   /** KeRaiseIrql: never downwards. Returns the level before. */
@@ -63,24 +58,26 @@ export class Processors implements Irql {
   }
 
   lockTaken(): void {
-    this.#locks[this.#current] = this.locksHeld + 1;
+    this.#locks[this.processor] = this.locksHeld + 1;
   }
 
   lockGiven(): void {
-    this.#locks[this.#current] = this.locksHeld - 1;
+    this.#locks[this.processor] = this.locksHeld - 1;
   }
 
   /** Go on as another processor; returns the one to come back to. */
   switchTo(processor: number): number {
-    const previous = this.#current;
-    this.#current = processor;
+    const previous = this.processor;
+    this.#levels[previous] = this.current;
+    this.processor = processor;
+    this.current = this.#levels[processor] as KIRQL;
     return previous;
   }
 
   /** A processor other than the current one that is at PASSIVE_LEVEL, -1 where there is none. */
   idleOther(): number {
     for (let other = 0; other < this.count; other++) {
-      if (other !== this.#current && this.#levels[other] === PASSIVE_LEVEL) return other;
+      if (other !== this.processor && this.#levels[other] === PASSIVE_LEVEL) return other;
     }
     return -1;
   }

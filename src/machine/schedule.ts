@@ -18,7 +18,7 @@ import type { Dispatcher } from "../../bindings/index.js";
 import {
   PASSIVE_LEVEL,
   type PendingRequest,
-  type RequestQueue,
+  type RequestRing,
   type Scheduler,
   ShmemError,
 } from "../../bindings/index.js";
@@ -101,7 +101,7 @@ export class MachineScheduler implements Scheduler {
     }
     if (this.order === "racing" && this.#race()) return;
     if (this.order === "batched") {
-      const waiting = this.#dispatcher?.pending.length ?? 0;
+      const waiting = this.#dispatcher?.waiting ?? 0;
       if (waiting >= this.#batchedAt) this.#schedule(0);
       else this.#schedule(this.#maxNs);
       return;
@@ -110,18 +110,12 @@ export class MachineScheduler implements Scheduler {
     if (!this.#turnIsDue) this.#schedule(this.#latency());
   }
 
-  select(queue: RequestQueue, limit: number, chosen: PendingRequest[]): number {
-    if (this.order === "fifo" || this.order === "racing" || this.order === "batched") {
-      return queue.takeFirst(limit, chosen);
-    }
+  select(ring: RequestRing, limit: number): number {
+    const { order } = this;
+    if (order === "fifo" || order === "racing" || order === "batched") return limit;
     // Starved: the oldest is left out as long as there is anybody else.
-    const left = this.order === "starved" && queue.length > 1 ? 1 : 0;
-    const count = Math.min(limit, queue.length - left);
-    for (let i = 0; i < count; i++) {
-      const request = this.#pick(queue);
-      queue.remove(request);
-      chosen[i] = request;
-    }
+    const count = order === "starved" && ring.pending > 1 ? Math.min(limit, ring.pending - 1) : limit;
+    for (let chosen = 0; chosen < count; chosen++) ring.bring(chosen + this.#pick(ring.pending - chosen), chosen);
     return count;
   }
 
@@ -129,19 +123,19 @@ export class MachineScheduler implements Scheduler {
     this.onLater(level, turn);
   }
 
-  #pick(queue: RequestQueue): PendingRequest {
-    const first = queue.first as PendingRequest;
+  /** Which of `waiting` requests is next: 0 is the oldest. */
+  #pick(waiting: number): number {
     switch (this.order) {
       case "manual":
-        return nth(queue, this.#choose === null ? 0 : this.#choose.pick(queue.length) % queue.length);
+        return this.#choose === null ? 0 : this.#choose.pick(waiting) % waiting;
       case "lifo":
-        return queue.last as PendingRequest;
+        return waiting - 1;
       case "random":
-        return nth(queue, this.#prng.below(queue.length));
+        return this.#prng.below(waiting);
       case "starved":
-        return first.next ?? first;
+        return waiting > 1 ? 1 : 0;
       default:
-        return first;
+        return 0;
     }
   }
 
@@ -159,7 +153,7 @@ export class MachineScheduler implements Scheduler {
     this.#turnIsDue = false;
     const dispatcher = this.#dispatcher as Dispatcher;
     dispatcher.turn();
-    if (dispatcher.pending.length > 0) this.#schedule(this.#latency());
+    if (dispatcher.waiting > 0) this.#schedule(this.#latency());
   }
 
   /** Serve and call back now, on another processor, while the caller is inside its call. */
@@ -177,15 +171,9 @@ export class MachineScheduler implements Scheduler {
     } finally {
       processors.switchTo(back);
     }
-    if (dispatcher.pending.length > 0 && this.order !== "manual") this.#schedule(this.#latency());
+    if (dispatcher.waiting > 0 && this.order !== "manual") this.#schedule(this.#latency());
     return true;
   }
-}
-
-function nth(queue: RequestQueue, index: number): PendingRequest {
-  let request = queue.first as PendingRequest;
-  for (let skip = index; skip > 0; skip--) request = request.next as PendingRequest;
-  return request;
 }
 
 function isCount(value: unknown): value is number {
