@@ -133,6 +133,29 @@ function stateOf(nic: Nic): string {
   return stateName(AdapterHandleClass.recordOf(nic.handle)?.state ?? 0);
 }
 
+test("the watchdog bites a pause that does not end, 0x7C/25 with 0x21, and a halt that only goes round and round", async () => {
+  const stuck = await open({
+    characteristics: { PauseHandler: (nic) => (nic as Nic).services.wait(never(nic as Nic)) as never },
+  });
+  await assert.rejects(stuck.machine.pause(stuck.adapter), { code: "PENDING_AT_RELEASE" });
+  assert.deepEqual(stuck.machine.violations[0]?.bugCheck, { code: 0x7c, parameters: [0x25, 0x21, 1, 0] });
+  const round = await open(
+    {
+      async halt(nic) {
+        for (;;) await nic.services.sleep(2_000_000_000);
+      },
+    },
+    { watchdogNs: 60_000_000_000, choices: { policy: "collect" } },
+  );
+  await assert.rejects(round.machine.halt(round.adapter), { code: "PENDING_AT_RELEASE" });
+  assert.deepEqual(round.machine.violations[0]?.bugCheck?.parameters.slice(0, 2), [0x25, 0x22]);
+  assert.ok(round.machine.nowNs > 60_000_000_000 && round.machine.nowNs < 70_000_000_000);
+});
+
+function never(nic: Nic): ReturnType<Nic["services"]["createEvent"]> {
+  return nic.services.createEvent();
+}
+
 test("a driver that refuses to initialize leaves nothing, and one that throws is heard", async () => {
   const refusing = await open({
     initialize: (nic) => {
@@ -221,6 +244,18 @@ test("placement: `page` gives each block a page, `packed` lets small blocks shar
     assert.equal((nic.allocate(4096) as Block).PhysicalAddress % 4096, 0, "whole pages stay aligned");
     check(machine);
   }
+});
+
+test("drain lets everything happen without the event loop, and stops where a thread begins", async () => {
+  const { machine, dma, nic } = await open();
+  for (let i = 0; i < 100; i++) NdisMAllocateSharedMemoryAsyncEx(dma, 64, false, i);
+  assert.ok(machine.drain() >= 4);
+  assert.equal(nic.completions.length, 100);
+  assert.equal(machine.drain(), 0);
+  nic.services.queueWorkItem(() => nic.services.sleep(10));
+  assert.equal(machine.drain(), 1);
+  assert.equal(machine.drain(), 0);
+  await machine.run();
 });
 
 test("`batched` serves when enough wait; the batch size bounds one call into the core", async () => {
