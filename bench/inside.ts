@@ -12,15 +12,40 @@
 import type { Replayer, Slots } from "./replayer.js";
 import { FREE, SLOT, type Workload } from "./workloads.js";
 
-/** What the module of a subject offers. */
+/** The loop that is linked to an allocator. */
+export interface LoopModule {
+  readonly memory: WebAssembly.Memory;
+  replay(ops: number, from: number, to: number, slots: number): void;
+  lifo(bytes: number, pairs: number): number;
+  /** Allocations that were answered with 0 since the count was last cleared. */
+  failures(): number;
+  clearFailures(): void;
+  /** For an allocator that traps when it is out of memory: the byte address of the operation at which it did. */
+  trappedAt?(): number;
+}
+
+/** What a module in AssemblyScript exports. */
 export type InsideExports = {
   readonly memory: WebAssembly.Memory;
-  /** Byte address of the operation that allocates now. */
   readonly cursor: WebAssembly.Global<number>;
   readonly failures: WebAssembly.Global<number>;
   replay(ops: number, from: number, to: number, slots: number): void;
   lifo(bytes: number, pairs: number): number;
 };
+
+/** The loop of a module in AssemblyScript. `traps`: its allocator traps when it is out of memory. */
+export function loopOf({ memory, cursor, failures, replay, lifo }: InsideExports, traps = false): LoopModule {
+  return {
+    memory,
+    replay,
+    lifo,
+    failures: () => failures.value,
+    clearFailures() {
+      failures.value = 0;
+    },
+    ...(traps && { trappedAt: () => cursor.value >>> 0 }),
+  };
+}
 
 const WASM_PAGE = 65536;
 
@@ -31,17 +56,14 @@ export function pagesFor(workload: Workload): number {
 
 /** A `Replayer` over an instance whose allocator has been opened. */
 export class WasmReplayer implements Replayer {
-  readonly #wasm: InsideExports;
-  readonly #replay: InsideExports["replay"];
-  readonly #traps: boolean;
+  readonly #wasm: LoopModule;
+  readonly #replay: LoopModule["replay"];
   readonly #ops: number;
   readonly #slots: number;
   readonly #slotCount: number;
 
-  /** `traps`: the allocator traps when it is out of memory. */
-  constructor(wasm: InsideExports, workload: Workload, traps = false) {
+  constructor(wasm: LoopModule, workload: Workload) {
     this.#wasm = wasm;
-    this.#traps = traps;
     this.#replay = wasm.replay;
     const { memory } = wasm;
     this.#ops = memory.buffer.byteLength;
@@ -56,17 +78,17 @@ export class WasmReplayer implements Replayer {
   }
 
   replay(from: number, to: number): number {
-    const { cursor, failures } = this.#wasm;
-    failures.value = 0;
+    const wasm = this.#wasm;
+    wasm.clearFailures();
     let trapped = 0;
     for (let at = from; ; ) {
       try {
         this.#replay(this.#ops, at, to, this.#slots);
-        return failures.value + trapped;
+        return wasm.failures() + trapped;
       } catch (error) {
         // The allocation at the cursor trapped, and left its slot as it was: empty. Any other trap passes on.
-        if (!this.#traps || !(error instanceof WebAssembly.RuntimeError)) throw error;
-        const failed = ((cursor.value >>> 0) - this.#ops) / 8;
+        if (wasm.trappedAt === undefined || !(error instanceof WebAssembly.RuntimeError)) throw error;
+        const failed = (wasm.trappedAt() - this.#ops) / 8;
         if (failed < at || failed >= to || this.#isFull(failed)) throw error;
         trapped += 1;
         at = failed + 1;

@@ -6,7 +6,7 @@
  * arena that may not.
  */
 import { subjectModule } from "../assets.js";
-import { type InsideExports, pagesFor, WasmReplayer } from "../inside.js";
+import { type InsideExports, loopOf, pagesFor, WasmReplayer } from "../inside.js";
 import type { Allocator } from "../replayer.js";
 import type { Place, Subject } from "../subject.js";
 import type { Workload } from "../workloads.js";
@@ -53,11 +53,17 @@ export const asTlsf: Subject = {
   summary: "AssemblyScript's runtime allocator (TLSF)",
 
   openInside(workload: Workload): WasmReplayer {
-    return new WasmReplayer(open(workload.arenaBytes, { spare: pagesFor(workload), grows: true }), workload, true);
+    return new WasmReplayer(
+      loopOf(open(workload.arenaBytes, { spare: pagesFor(workload), grows: true }), true),
+      workload,
+    );
   },
 
   openStrict(workload: Workload): WasmReplayer {
-    return new WasmReplayer(open(workload.arenaBytes, { spare: pagesFor(workload), grows: false }), workload, true);
+    return new WasmReplayer(
+      loopOf(open(workload.arenaBytes, { spare: pagesFor(workload), grows: false }), true),
+      workload,
+    );
   },
 
   openAcross({ arenaBytes }: Place): Allocator {

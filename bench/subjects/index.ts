@@ -3,6 +3,7 @@ import { ShmemError } from "../../bindings/core/index.js";
 import type { Subject } from "../subject.js";
 import { asTlsf } from "./as-tlsf.js";
 import { loop } from "./loop.js";
+import { nativeSubjects } from "./native.js";
 import { ndisShmem } from "./ndis-shmem.js";
 import { thingMalloc } from "./thing.js";
 import { typescriptTwin } from "./twin/index.js";
@@ -14,7 +15,7 @@ export const BUILT_IN: readonly Subject[] = [ndisShmem, typescriptTwin, asTlsf, 
 /** All that are installed here, in the order of the tables. */
 export async function installedSubjects(): Promise<readonly Subject[]> {
   const thing = await thingMalloc();
-  return thing === undefined ? BUILT_IN : [...BUILT_IN, thing];
+  return [...BUILT_IN, ...nativeSubjects(), ...(thing === undefined ? [] : [thing])];
 }
 
 /** The subject of that name, or in that file. `INVALID_ARGUMENT` when there is none. */

@@ -1,6 +1,6 @@
 /** The subject `loop`: no allocator. What its rows cost is what the loop, or the loop and an empty call, cost everywhere. */
 import { subjectModule } from "../assets.js";
-import { type InsideExports, WasmReplayer } from "../inside.js";
+import { type InsideExports, loopOf, WasmReplayer } from "../inside.js";
 import type { Allocator } from "../replayer.js";
 import type { Subject } from "../subject.js";
 import type { Workload } from "../workloads.js";
@@ -19,7 +19,7 @@ export const loop: Subject = {
   summary: "no allocator: the loop, and across the boundary an empty call",
 
   openInside(workload: Workload): WasmReplayer {
-    return new WasmReplayer(open(), workload);
+    return new WasmReplayer(loopOf(open()), workload);
   },
 
   openAcross(): Allocator {

@@ -1,7 +1,7 @@
 /** The subject `ndis-shmem`: the core, opened as `Core` opens it. One zone, no tags, address-only, checks on. */
 import { Core, type VirtualAddress } from "../../bindings/core/index.js";
 import { subjectModule } from "../assets.js";
-import { type InsideExports, WasmReplayer } from "../inside.js";
+import { type InsideExports, loopOf, WasmReplayer } from "../inside.js";
 import type { Allocator } from "../replayer.js";
 import type { Place, Subject } from "../subject.js";
 import type { Workload } from "../workloads.js";
@@ -27,7 +27,7 @@ export const ndisShmem: Subject = {
       wasm.openZone(ZONE_BASE, workload.arenaBytes, 0, WINDOW) ||
       wasm.openMemory();
     if (code !== 0) throw new Error(`the core does not open over ${workload.arenaBytes} bytes: code ${code}`);
-    return new WasmReplayer(wasm, workload);
+    return new WasmReplayer(loopOf(wasm), workload);
   },
 
   openAcross({ arenaBytes, frameSize }: Place): Allocator {
