@@ -25,7 +25,8 @@ export {
   NdisMGetDmaAlignment,
   NdisMSetMiniportAttributes,
 } from "./adapter.js";
-export { CHOICES, type ChoiceEntry, DEFAULT_CHOICES, type NdisChoices } from "./choices.js";
+export { CHOICES, type ChoiceEntry } from "./choice-table.js";
+export { DEFAULT_CHOICES, type NdisChoices } from "./choices.js";
 export {
   decodeScatterGatherList,
   decodeStructure,

@@ -117,7 +117,7 @@ function check(rule: FaultRule, index: number): void {
   for (const key of Object.keys(rule)) if (!KEYS.includes(key)) refuse(key, (rule as Record<string, unknown>)[key]);
   const points = rule.at === undefined ? [] : typeof rule.at === "string" ? [rule.at] : rule.at;
   for (const point of points) if (!POINTS.includes(point)) refuse("at", point);
-  for (const key of ["nth", "from", "adapter"] as const) {
+  for (const key of ["nth", "adapter", "from"] as const) {
     const value = rule[key];
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) refuse(key, value);
   }

@@ -37,7 +37,9 @@ import {
   type VirtualAddress,
 } from "../../bindings/index.js";
 import type { Adapter } from "./adapter.js";
-import { Machine, type MachineOptions, type MiniportDriver } from "./machine.js";
+import type { MiniportDriver } from "./lifecycle.js";
+import { Machine } from "./machine.js";
+import type { MachineOptions } from "./options.js";
 
 /** Options of `SharedMemoryPool.open`: those of the machine it makes, and its own. */
 export interface PoolOptions extends MachineOptions {

@@ -196,6 +196,17 @@ test("step refuses while a thread is suspended; run goes on with it", async () =
   assert.equal(machine.step(), false);
 });
 
+test("a thread that spins on a signalled event is refused, not waited for", async () => {
+  const { machine, nic } = await open();
+  const event = nic.services.createEvent();
+  event.set();
+  nic.services.queueWorkItem(async () => {
+    for (;;) await nic.services.wait(event);
+  });
+  await assert.rejects(machine.run(), { code: "WRONG_CONTEXT", unit: "turns" });
+  assert.equal(machine.violations[0]?.rule, "HandlerReturns");
+});
+
 test("threads that compute between waits in many small awaits stay one at a time", async () => {
   const { machine, nic } = await open();
   const { services } = nic;

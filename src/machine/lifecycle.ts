@@ -1,0 +1,430 @@
+/**
+ * Lifecycles: drivers and adapters come and go as NDIS drives them.
+ *
+ * Each call of a driver's handler is a job: what NDIS does before, the handler as a thread at PASSIVE_LEVEL, what NDIS
+ * checks afterwards. A job that begins outside of any callback lets things happen until it is through; one that a
+ * callback asks for begins when that callback has returned (misuse E09). A watchdog ends what would never end.
+ */
+import {
+  AdapterRecord,
+  beginHalt,
+  beginInitialize,
+  beginShutdown,
+  bugChecks,
+  type DRIVER_INITIALIZE,
+  type DriverObjectHandle,
+  DriverObjectHandleClass,
+  type DriverRecord,
+  endHalt,
+  endInitialize,
+  forceRelease,
+  HALTED,
+  HALTING,
+  HIGH_LEVEL,
+  type KIRQL,
+  type LiveBlock,
+  type NDIS_HALT_ACTION,
+  NDIS_OBJECT_TYPE_DEFAULT,
+  NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS,
+  type NDIS_SHUTDOWN_ACTION,
+  type NDIS_STATUS,
+  NDIS_STATUS_FAILURE,
+  NDIS_STATUS_SUCCESS,
+  NdisDevicePnPEventSurpriseRemoved,
+  NdisHaltDeviceDisabled,
+  NdisHaltDeviceSurpriseRemoved,
+  NdisShutdownPowerOff,
+  PASSIVE_LEVEL,
+  PAUSED,
+  PAUSING,
+  RESTARTING,
+  RUNNING,
+  SHUTDOWN,
+  ShmemError,
+  setState,
+  statusName,
+} from "../../bindings/index.js";
+import { Adapter, type AdapterOptions } from "./adapter.js";
+import { MachinePort } from "./device.js";
+import type { MachineOptions } from "./options.js";
+import type { MachineParts } from "./parts.js";
+import type { Pump } from "./pump.js";
+import { MachineServices } from "./services.js";
+
+/** A miniport driver: a name, and its DriverEntry. */
+export interface MiniportDriver {
+  readonly name: string;
+  readonly DriverEntry: DRIVER_INITIALIZE;
+}
+
+/** A driver that was loaded. */
+export interface LoadedDriver {
+  readonly name: string;
+  readonly status: NDIS_STATUS;
+}
+
+/** One lifecycle call on its way. */
+interface Job {
+  start(): void;
+  done: boolean;
+  failed: boolean;
+  error: unknown;
+  readonly finished: Promise<void>;
+}
+
+export class Lifecycle {
+  readonly adapters: Adapter[] = [];
+  readonly #parts: MachineParts;
+  readonly #pump: Pump;
+  readonly #watchdogNs: number;
+  readonly #byHand: boolean;
+  readonly #drivers: Map<LoadedDriver, { readonly object: DriverObjectHandle; readonly records: DriverRecord[] }> =
+    new Map();
+
+  constructor(parts: MachineParts, pump: Pump, options: MachineOptions) {
+    this.#parts = parts;
+    this.#pump = pump;
+    this.#watchdogNs = options.watchdogNs ?? 600e9;
+    this.#byHand = options.lifecycle === "byHand";
+  }
+
+  /** Run a driver's DriverEntry. The adapters come with `add`. */
+  async load(driver: MiniportDriver): Promise<LoadedDriver> {
+    this.#pump.assertUsable("load");
+    const object: DriverObjectHandle = new DriverObjectHandleClass(this.#parts.environment);
+    const before = this.#parts.environment.drivers.length;
+    let status: NDIS_STATUS = NDIS_STATUS_FAILURE;
+    const job = this.#job(
+      null,
+      "DriverEntry",
+      () => {},
+      () => driver.DriverEntry(object, `\\Registry\\Machine\\System\\CurrentControlSet\\Services\\${driver.name}`),
+      (value) => {
+        status = value as NDIS_STATUS;
+      },
+    );
+    await this.#finish(job);
+    const loaded: LoadedDriver = Object.freeze({ name: driver.name, status });
+    const records = this.#parts.environment.drivers.slice(before);
+    if (this.#parts.log !== null)
+      this.#parts.environment.note(null, `DriverEntry ${driver.name} -> ${statusName(status)}`);
+    this.#drivers.set(loaded, { object, records });
+    return loaded;
+  }
+
+  /**
+   * Plug a device in and initialize an adapter for it; then restart it, so that it is Running.
+   *
+   * Where initialize fails the adapter comes back with its `status` and the state Halted; where it throws, this throws.
+   */
+  async add(driver: LoadedDriver, options: AdapterOptions = {}): Promise<Adapter> {
+    this.#pump.assertUsable("add");
+    const record = this.#drivers.get(driver)?.records.find((one) => one.registered);
+    if (record === undefined) {
+      throw new ShmemError("INVALID_ARGUMENT", `${driver.name} has registered no miniport driver`, {
+        value: driver.name,
+      });
+    }
+    const adapter = this.#makeAdapter(record, driver.name, options);
+    const one = adapter.record;
+    const handlers = record.characteristics;
+    const parameters = Object.freeze({
+      Header: Object.freeze({ Type: NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS, Revision: 1, Size: 0 }),
+      Flags: 0,
+    });
+    const job = this.#job(
+      one,
+      "MiniportInitializeEx",
+      () => beginInitialize(one),
+      () => handlers.InitializeHandlerEx(one.handle, record.context, parameters),
+      (value, failed) => {
+        adapter.status = failed ? NDIS_STATUS_FAILURE : (value as NDIS_STATUS);
+        if (adapter.status !== NDIS_STATUS_SUCCESS) adapter.unplug();
+        endInitialize(one, adapter.status);
+      },
+    );
+    await this.#finish(job);
+    if (adapter.status === NDIS_STATUS_SUCCESS && options.start !== false) await this.restart(adapter);
+    return adapter;
+  }
+
+  /** Paused to Running. */
+  async restart(adapter: Adapter): Promise<NDIS_STATUS> {
+    const one = adapter.record;
+    this.#assertState(one, "restart", PAUSED);
+    const handler = one.driver.characteristics.RestartHandler ?? null;
+    let status: NDIS_STATUS = NDIS_STATUS_SUCCESS;
+    const job = this.#job(
+      one,
+      "MiniportRestart",
+      () => setState(one, RESTARTING),
+      () =>
+        handler?.(one.context, { Header: { Type: NDIS_OBJECT_TYPE_DEFAULT, Revision: 1, Size: 0 }, Flags: 0 }) ??
+        NDIS_STATUS_SUCCESS,
+      (value, failed) => {
+        status = failed ? NDIS_STATUS_FAILURE : (value as NDIS_STATUS);
+        setState(one, status === NDIS_STATUS_SUCCESS ? RUNNING : PAUSED);
+      },
+    );
+    await this.#finish(job);
+    return status;
+  }
+
+  /** Running to Paused. */
+  async pause(adapter: Adapter): Promise<void> {
+    const one = adapter.record;
+    this.#assertState(one, "pause", RUNNING);
+    const handler = one.driver.characteristics.PauseHandler ?? null;
+    const job = this.#job(
+      one,
+      "MiniportPause",
+      () => setState(one, PAUSING),
+      () =>
+        handler?.(one.context, {
+          Header: { Type: NDIS_OBJECT_TYPE_DEFAULT, Revision: 1, Size: 0 },
+          Flags: 0,
+          PauseReason: 0,
+        }) ?? NDIS_STATUS_SUCCESS,
+      () => setState(one, PAUSED),
+    );
+    await this.#finish(job, 0x21);
+  }
+
+  /**
+   * Pause if need be, and halt: MiniportHaltEx runs and may wait; completions go on meanwhile (choice C4).
+   *
+   * Called from inside a callback, it begins when that callback is through. Afterwards the adapter's handles are
+   * released. Under the policy `throw` this throws the first of what was outstanding: PENDING_AT_RELEASE,
+   * LEAK_AT_RELEASE; the blocks stay for inspection until `release`.
+   */
+  async halt(adapter: Adapter, action: NDIS_HALT_ACTION = NdisHaltDeviceDisabled): Promise<void> {
+    const one = adapter.record;
+    if (one.state === RUNNING && !this.#pump.inside) await this.pause(adapter);
+    if (!this.#pump.inside || one.state === PAUSED) this.#assertState(one, "halt", PAUSED);
+    const job = this.#job(
+      one,
+      "MiniportHaltEx",
+      () => {
+        if (one.state === RUNNING) setState(one, PAUSED);
+        beginHalt(one);
+      },
+      () => one.driver.characteristics.HaltHandlerEx(one.context, action),
+      () => {
+        adapter.unplug();
+        endHalt(one);
+      },
+    );
+    await this.#finish(job, 0x22);
+  }
+
+  /** Free what a halted adapter leaked, as one would by force. Returns what there was. */
+  release(adapter: Adapter): readonly LiveBlock[] {
+    return forceRelease(adapter.record);
+  }
+
+  /** MiniportShutdownEx: no other handler is called afterwards. PowerOff at PASSIVE_LEVEL, BugCheck at HIGH_LEVEL. */
+  shutdown(adapter: Adapter, action: NDIS_SHUTDOWN_ACTION = NdisShutdownPowerOff): void {
+    this.#pump.assertUsable("shutdown");
+    const one = adapter.record;
+    if (one.state === HALTED || one.state === SHUTDOWN || one.state === HALTING)
+      this.#assertState(one, "shutdown", RUNNING);
+    beginShutdown(one);
+    const handler = one.driver.characteristics.ShutdownHandlerEx ?? null;
+    const level = action === NdisShutdownPowerOff ? PASSIVE_LEVEL : HIGH_LEVEL;
+    if (handler !== null) adapter.services.callback("MiniportShutdownEx", level, () => handler(one.context, action));
+    adapter.unplug();
+  }
+
+  /** The device is pulled out: registers read all ones, the driver is told, and halted. */
+  async surpriseRemove(adapter: Adapter): Promise<void> {
+    this.#pump.assertUsable("surpriseRemove");
+    const one = adapter.record;
+    one.surpriseRemoved = true;
+    adapter.pullOut();
+    const notify = one.driver.characteristics.DevicePnPEventNotifyHandler ?? null;
+    if (notify !== null) {
+      adapter.services.callback("MiniportDevicePnPEventNotify", PASSIVE_LEVEL, () =>
+        notify(one.context, { DevicePnPEvent: NdisDevicePnPEventSurpriseRemoved }),
+      );
+    }
+    await this.halt(adapter, NdisHaltDeviceSurpriseRemoved);
+  }
+
+  /** Run a driver's unload handler. Its adapters must be halted. */
+  async unload(driver: LoadedDriver): Promise<void> {
+    this.#pump.assertUsable("unload");
+    const known = this.#drivers.get(driver);
+    const record = known?.records.find((one) => one.registered);
+    const handler = record?.characteristics.UnloadHandler ?? null;
+    if (known === undefined || handler === null) return;
+    await this.#finish(
+      this.#job(
+        null,
+        "DriverUnload",
+        () => {},
+        () => handler(known.object),
+        () => {},
+      ),
+    );
+  }
+
+  #makeAdapter(record: DriverRecord, driverName: string, options: AdapterOptions): Adapter {
+    const device = options.device ?? null;
+    const adapters = this.#parts.environment.adapters.length;
+    const name = options.name ?? `${driverName}${adapters === 0 ? "" : `-${adapters + 1}`}`;
+    let services: MachineServices | null = null;
+    const one = new AdapterRecord(
+      this.#parts.environment,
+      record,
+      name,
+      { quotaBytes: options.quotaBytes ?? null },
+      (made) => {
+        services = new MachineServices(made, {
+          clock: this.#parts.clock,
+          events: this.#parts.events,
+          processors: this.#parts.processors,
+          threads: this.#parts.threads,
+          device,
+          settings: Object.freeze({ ...options.settings }),
+          onFrame: options.onFrame ?? null,
+          onDrop: options.onDrop ?? null,
+          holdNs: options.holdNs ?? null,
+        });
+        return services;
+      },
+    );
+    const made = services as unknown as MachineServices;
+    const port = new MachinePort(one, this.#parts.arena, this.#parts.iommu, this.#parts.clock, this.#parts.events, () =>
+      made.raiseInterrupt(),
+    );
+    const adapter = new Adapter(one, made, device, port);
+    device?.attach(port);
+    this.adapters.push(adapter);
+    return adapter;
+  }
+
+  /** One lifecycle call: `begin`, the driver's handler as a thread at PASSIVE_LEVEL, `end` with its value or failure. */
+  #job(
+    adapter: AdapterRecord | null,
+    call: string,
+    begin: () => void,
+    handler: () => unknown,
+    end: (value: unknown, failed: boolean) => void,
+  ): Job {
+    let finish: () => void = () => {};
+    const job: Job = {
+      done: false,
+      failed: false,
+      error: undefined,
+      finished: new Promise<void>((resolve) => {
+        finish = resolve;
+      }),
+      start: () => {
+        begin();
+        this.#callHandler(adapter, call, handler, (value, error, failed) => {
+          job.failed = failed;
+          job.error = error;
+          try {
+            end(value, failed);
+          } catch (later) {
+            // What the handler threw came first, and explains more.
+            if (!job.failed) job.error = later;
+            job.failed = true;
+          }
+          job.done = true;
+          finish();
+        });
+      },
+    };
+    return job;
+  }
+
+  #callHandler(
+    adapter: AdapterRecord | null,
+    call: string,
+    handler: () => unknown,
+    settled: (value: unknown, error: unknown, failed: boolean) => void,
+  ): void {
+    const { environment } = this.#parts;
+    const processors = this.#parts.processors;
+    const machineBefore = environment.enter();
+    const levelBefore: KIRQL = processors.enter(PASSIVE_LEVEL);
+    environment.inside = call;
+    environment.insideAdapter = adapter;
+    let value: unknown;
+    let thrown: unknown;
+    let failed = false;
+    let levelAfter: KIRQL = PASSIVE_LEVEL;
+    try {
+      value = handler();
+    } catch (error) {
+      thrown = error;
+      failed = true;
+    } finally {
+      levelAfter = processors.current;
+      processors.leave(levelBefore);
+      environment.inside = "";
+      environment.insideAdapter = null;
+      environment.leave(machineBefore);
+    }
+    if (levelAfter !== PASSIVE_LEVEL && !failed) {
+      try {
+        const suspended = typeof value === "object" && value !== null && "then" in value;
+        environment.levelNotRestored(adapter, call, PASSIVE_LEVEL, levelAfter, suspended);
+      } catch (error) {
+        thrown = error;
+        failed = true;
+      }
+    }
+    if (typeof value === "object" && value !== null && "then" in value) {
+      let result: unknown;
+      const promise = (value as PromiseLike<unknown>).then((answer) => {
+        result = answer;
+      });
+      this.#parts.threads.adopt(adapter, call, promise, (error, rejected) => settled(result, error, rejected));
+      return;
+    }
+    settled(value, thrown, failed);
+  }
+
+  /** Start a job and let things happen until it is done; from inside a callback it starts when that is through. */
+  async #finish(job: Job, watchdogCode: 0x21 | 0x22 | null = null): Promise<void> {
+    if (this.#pump.inside) {
+      this.#parts.events.after(0, job.start);
+      await job.finished;
+    } else if (this.#byHand) {
+      job.start();
+      await job.finished;
+    } else {
+      job.start();
+      const bitesAt = this.#parts.clock.nowNs + this.#watchdogNs;
+      await this.#pump.run(() => job.done || this.#parts.clock.nowNs > bitesAt);
+      if (!job.done) this.#watchdog(watchdogCode);
+    }
+    if (job.failed) throw job.error;
+  }
+
+  /** A lifecycle call that nothing in the machine can end any more, or that took too long. */
+  #watchdog(code: 0x21 | 0x22 | null): void {
+    const { environment } = this.#parts;
+    const one = environment.adapters.find((adapter) => adapter.state === HALTING || adapter.state === PAUSING) ?? null;
+    const finding = {
+      rule: "HandlerReturns",
+      code: "PENDING_AT_RELEASE",
+      call: code === 0x22 ? "MiniportHaltEx" : code === 0x21 ? "MiniportPause" : "a handler",
+      message: "the handler waits for something that will not happen",
+      ...(one === null || code === null
+        ? {}
+        : { bugCheck: bugChecks.watchdog(one, code), basis: "documented" as const }),
+    } as const;
+    environment.violate(one, finding);
+    throw new ShmemError("PENDING_AT_RELEASE", finding.message, {});
+  }
+
+  #assertState(one: AdapterRecord, call: string, wanted: number): void {
+    this.#pump.assertUsable(call);
+    if (one.state === wanted) return;
+    const code = one.state === HALTED ? "ADAPTER_GONE" : "WRONG_CONTEXT";
+    throw new ShmemError(code, `${one.name} cannot ${call} now`, { value: one.name });
+  }
+}

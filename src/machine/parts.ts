@@ -1,0 +1,104 @@
+/**
+ * The parts of a machine, put together: clock, events, processors, threads, scheduler, log, and NDIS over them.
+ *
+ * Everything random comes from the one seed, each user of it with a stream of its own.
+ */
+import {
+  BlockHistory,
+  type CoreApi,
+  type CoreOptions,
+  type FaultPlan,
+  type KIRQL,
+  NdisEnvironment,
+  planCore,
+  resolveChoices,
+  ShmemError,
+} from "../../bindings/index.js";
+import { EventQueue, SimulatedClock } from "./clock.js";
+import { ArenaBytes } from "./device.js";
+import { type FaultRule, Faults } from "./faults.js";
+import { Iommu } from "./iommu.js";
+import { RunLog } from "./log.js";
+import type { MachineOptions } from "./options.js";
+import { Prng } from "./prng.js";
+import { Processors } from "./processors.js";
+import { MachineScheduler } from "./schedule.js";
+import { MachineThreads } from "./threads.js";
+
+/** What the rooms of a machine share. */
+export interface MachineParts {
+  readonly seed: number;
+  readonly clock: SimulatedClock;
+  readonly events: EventQueue;
+  readonly processors: Processors;
+  readonly threads: MachineThreads;
+  readonly scheduler: MachineScheduler;
+  readonly log: RunLog | null;
+  readonly arena: ArenaBytes;
+  readonly iommu: Iommu | null;
+  readonly environment: NdisEnvironment;
+}
+
+/** Rules as a plan; a plan, or none, as it is. */
+export function faultPlan(
+  given: readonly FaultRule[] | FaultPlan | null,
+  seed: number,
+  clock: SimulatedClock,
+): FaultPlan | null {
+  return Array.isArray(given) ? new Faults(given, seed, () => clock.nowNs) : (given as FaultPlan | null);
+}
+
+/** Put a machine together over a core that was opened with `coreOptions`. */
+export function assemble(options: MachineOptions, core: CoreApi, coreOptions: CoreOptions): MachineParts {
+  const { seed = 1, batch = 32, log: mode = "lines", sites = false } = options;
+  if (!Number.isInteger(batch) || batch < 1 || batch > 1024) {
+    throw new ShmemError("INVALID_ARGUMENT", `batch must be 1 to 1024, got ${String(batch)}`, {
+      field: "batch",
+      value: batch,
+    });
+  }
+  const order = typeof options.schedule === "object" ? options.schedule : { order: options.schedule ?? "fifo" };
+  const clock = new SimulatedClock();
+  const events = new EventQueue(clock);
+  const processors = new Processors(options.processors ?? 2);
+  const threads = new MachineThreads(events, processors);
+  const scheduler = new MachineScheduler(order, events, new Prng(seed, 1), processors);
+  const log = mode === "off" ? null : new RunLog(mode);
+  const iommu = options.iommu === "remapped" ? new Iommu() : null;
+  const guard = options.guard === true ? {} : options.guard === false ? null : (options.guard ?? null);
+  const environment = new NdisEnvironment({
+    core,
+    zones: planCore(coreOptions).zones,
+    arena: coreOptions.arena ?? null,
+    choices: resolveChoices(options.choices),
+    irql: processors,
+    clock,
+    scheduler,
+    threads,
+    log,
+    faults: faultPlan(options.faults ?? null, seed, clock),
+    iommu,
+    history: mode === "lines" || sites || guard !== null ? new BlockHistory() : null,
+    guard,
+    batch,
+    sites,
+    seed,
+    onBugCheck: options.onBugCheck ?? null,
+  });
+  scheduler.bind(environment.dispatcher);
+  threads.bind(environment);
+  scheduler.onLater = (level, turn) => {
+    events.after(0, () => atLevel(processors, (level === "dispatch" ? 2 : 0) as KIRQL, turn));
+  };
+  const arena = new ArenaBytes(coreOptions.arena ?? null);
+  return { seed, clock, events, processors, threads, scheduler, log, arena, iommu, environment };
+}
+
+function atLevel(processors: Processors, level: KIRQL, turn: () => void): void {
+  const before = processors.enter(level);
+  try {
+    turn();
+  } finally {
+    processors.leave(before);
+  }
+}
