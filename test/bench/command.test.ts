@@ -1,0 +1,124 @@
+/** `ndis-shmem bench` as a user types it: what it prints, what it refuses, how it ends. Nothing here asserts a time. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Results } from "../../bench/index.js";
+import { main } from "../../src/cli/main.js";
+
+const folder = mkdtempSync(join(tmpdir(), "bench-command-"));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+async function bench(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = "";
+  let err = "";
+  const io = {
+    out: (text: string) => {
+      out += text;
+    },
+    err: (text: string) => {
+      err += text;
+    },
+    progress: false,
+    columns: 80,
+  };
+  return { code: await main(["bench", ...args], io), out, err };
+}
+
+const TINY = ["--rounds", "1", "--processes", "1"];
+
+test("--json prints one object with the rows, --compare reads it, --html writes a page", async () => {
+  const page = join(folder, "page.html");
+  const first = await bench(...TINY, "--workload", "lifo64", "--subject", "ndis-shmem", "--json", "--html", page);
+  assert.is(first.code, 0, first.err);
+  const { rows, machine, command } = JSON.parse(first.out) as Results;
+  assert.equal(
+    rows.map((row) => [row.workload, row.where, row.subject, row.failures, row.samples]),
+    [
+      ["lifo64", "wasm", "ndis-shmem", 0, 1],
+      ["lifo64", "js", "ndis-shmem", 0, 1],
+    ],
+  );
+  for (const row of rows) {
+    assert.ok(row.nsPerOp.min > 0 && row.nsPerOp.min <= row.nsPerOp.median && row.nsPerOp.median <= row.nsPerOp.max);
+  }
+  assert.ok(machine.cores > 0 && command.startsWith("ndis-shmem bench --rounds 1"));
+  assert.match(readFileSync(page, "utf8"), /^<!doctype html>/);
+
+  const earlier = join(folder, "earlier.json");
+  writeFileSync(earlier, first.out);
+  const second = await bench(...TINY, "--workload", "lifo64", "--subject", "ndis-shmem", "--compare", earlier);
+  assert.is(second.code, 0, second.err);
+  assert.match(second.out, /lifo64 +ndis-shmem +[\d.]+ → +[\d.]+ +[+−][\d.]+ % +(?:noise|faster|slower)/);
+});
+
+test("a recording and a subject of the user's are measured, space included", async () => {
+  const recording = join(folder, "some.trace");
+  const lines = Array.from(
+    { length: 1200 },
+    (_, i) => `Alloc(${64 + (i % 700)}),\n${i > 20 ? `Free(${i - 20}),\n` : ""}`,
+  );
+  writeFileSync(recording, lines.join(""));
+  const mine = join(folder, "mine.mjs");
+  writeFileSync(mine, "let top = 8;\nexport const allocate = (n) => (top += n) - n;\nexport function free() {}\n");
+  const result = await bench(
+    ...TINY,
+    "--recording",
+    recording,
+    "--subject",
+    "ndis-shmem",
+    "--subject",
+    mine,
+    "--markdown",
+  );
+  assert.is(result.code, 0, result.err);
+  assert.match(result.out, /\| some \| [\d.]+/);
+  assert.match(result.out, /\| some \| mine \|/);
+});
+
+test("--help says everything in 80 columns", async () => {
+  const { code, out } = await bench("--help");
+  assert.is(code, 0);
+  for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
+  for (const word of ["--quick", "--json", "--html", "--compare", "--subject", "churn50", "two-cores"])
+    assert.ok(out.includes(word), word);
+});
+
+const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
+  [["--workload", "churn51"], /no workload `churn51`/],
+  [["--where", "moon"], /wasm, js or both/],
+  [["--rounds", "0"], /--rounds/],
+  [["--rounds", "1e3"], /--rounds/],
+  [["--processes", "-1"], /--processes|argument/],
+  [["--seed", "0"], /--seed/],
+  [["--frame", "100"], /power of two/],
+  [["--frame", "32"], /power of two/],
+  [["--subject", "nobody"], /no subject "nobody"/],
+  [["--subject", "./missing.mjs"], /cannot be loaded/],
+  [["--compare", "missing.json"], /ENOENT/],
+  [["--recording", "missing.trace"], /ENOENT/],
+  [["--json", "--markdown"], /exclude/],
+  [["extra"], /extra|positional/i],
+  [["--fast"], /fast/],
+];
+
+test("what a user gets wrong is said in one line, with exit code 2 and nothing measured", async () => {
+  for (const [args, why] of WRONG) {
+    const { code, out, err } = await bench(...args);
+    assert.is(code, 2, args.join(" "));
+    assert.is(out, "", args.join(" "));
+    assert.match(err, why);
+    assert.match(err, /^ndis-shmem bench: .*\n$/);
+  }
+});
+
+test("a damaged recording is refused with its file, line and column", async () => {
+  const file = join(folder, "damaged.trace");
+  writeFileSync(file, "Alloc(5),\nFree(0),\nFree(x),\n");
+  const { code, err } = await bench("--recording", file);
+  assert.is(code, 2);
+  assert.match(err, /damaged\.trace: BAD_TRACE: line 3, column 6/);
+});
+
+test.run();
