@@ -60,7 +60,7 @@ export class Thread {
   readonly adapter: AdapterRecord | null;
   readonly call: string;
   readonly settled: (error: unknown, failed: boolean) => void;
-  /** Waits that have not been answered. */
+  /** Waits that the thread has not been resumed from. */
   waits = 0;
   done = false;
   error: unknown = undefined;
@@ -114,7 +114,8 @@ export class MachineThreads implements Threads {
     const thread = new Thread(adapter, call, settled);
     for (const waiter of this.#nascent) {
       waiter.thread = thread;
-      if (waiter.outcome === null) thread.waits++;
+      // Counted whether or not it has been answered already: the count goes down when the thread is resumed.
+      thread.waits++;
     }
     this.#nascent = [];
     this.#live.add(thread);

@@ -196,6 +196,23 @@ test("step refuses while a thread is suspended; run goes on with it", async () =
   assert.equal(machine.step(), false);
 });
 
+test("a thread whose first wait is answered at once goes on like any other", async () => {
+  const { machine, nic } = await open();
+  const { services } = nic;
+  const event = services.createEvent();
+  event.set();
+  const seen: string[] = [];
+  services.queueWorkItem(async () => {
+    seen.push(await services.wait(event));
+    seen.push(await services.wait(event));
+    await services.sleep(10);
+    seen.push(`${services.nowNs}`);
+  });
+  await machine.run();
+  assert.deepEqual(seen, ["signalled", "signalled", "10"]);
+  assert.deepEqual(machine.report().handlerErrors, []);
+});
+
 test("a thread that spins on a signalled event is refused, not waited for", async () => {
   const { machine, nic } = await open();
   const event = nic.services.createEvent();
