@@ -225,8 +225,12 @@ export class CorePlayer {
       address = block.address;
       if ((modifier & 3) === 0) lengthBytes = (block.lengthBytes + 1 + (modifier >>> 3)) % 2 ** 32;
       else if ((modifier & 3) === 1) lengthBytes = Math.max(0, block.lengthBytes - 1 - (modifier >>> 3));
-      else if ((modifier & 3) === 2) address += 1 + ((modifier >>> 3) * plan.frameSize) / 32;
-      else if (plan.tags) tag = (block.tag + 1 + (modifier >>> 3)) % 2 ** 32;
+      else if ((modifier & 3) === 2) {
+        // Inside the block, by bytes or by frames; by frames also with the block's own length.
+        const p = modifier >>> 3;
+        address += p < 16 ? 1 + (p * plan.frameSize) / 32 : (p - 15) * plan.frameSize;
+        if (p >= 24) lengthBytes = block.lengthBytes;
+      } else if (plan.tags) tag = (block.tag + 1 + (modifier >>> 3)) % 2 ** 32;
       else address += plan.frameSize;
     }
     address = Math.floor(address);

@@ -14,8 +14,8 @@ export interface Geometry {
 /** In the order of the geometry byte. Never reordered: corpora name them by index. */
 export const GEOMETRIES: readonly Geometry[] = [
   {
-    name: "8 frames, less than one page of the allocator",
-    options: { zones: [{ base: 0x1000, size: 8 * 64 }], frameSize: 64, arena: null },
+    name: "1024 frames, 16 pages of the allocator",
+    options: { zones: [{ base: 0x400000, size: 1024 * 64 }], frameSize: 64, arena: null },
   },
   {
     name: "64 frames, exactly one page of the allocator",
@@ -41,7 +41,8 @@ export const GEOMETRIES: readonly Geometry[] = [
     name: "three zones of odd sizes",
     options: {
       zones: [
-        { base: 0x10100, size: 33 * 256 },
+        // Frames 300 to 332: an alignment of 128 frames is wider than the zone, and 320 is none of its multiples.
+        { base: 300 * 256, size: 33 * 256 },
         { base: 0x80000, size: 65 * 256, node: 1 },
         { base: 0x200000, size: 128 * 256 },
       ],

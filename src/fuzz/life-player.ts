@@ -70,6 +70,8 @@ export interface Listener {
 const MAX_ADAPTERS = 4;
 /** Events of the machine that may follow before a life counts as never coming to rest. */
 const PATIENCE = 3000;
+/** Turns that threads may take at one moment before they count as spinning. */
+const MOST_TURNS = 500;
 const TIME_STEPS_NS = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11];
 const HOLD_NS = [0, 1000, 1_000_000];
 const LONGEST_FRAME = 1600;
@@ -220,12 +222,13 @@ export class LifePlayer {
   async #settle(): Promise<void> {
     const machine = this.#machine;
     for (let turn = 0; turn < 4; turn++) {
-      await machine.settle();
+      if (!(await machine.settle(MOST_TURNS)))
+        this.#stop("HandlerReturns", "SPIN", "a handler waits, over and over, for what is there already");
       await null;
       await null;
     }
     for (const nic of this.#nics) if (nic.wantsHalt && !nic.busy) this.#halt(nic);
-    if (machine.suspended > 0) await machine.settle();
+    if (machine.suspended > 0) await machine.settle(MOST_TURNS);
   }
 
   #halt(nic: Nic): void {

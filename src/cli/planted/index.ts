@@ -1,0 +1,7 @@
+/** Every planted bug. */
+import { CORE_BUGS } from "./core-bugs.js";
+import { E100BEX_BUGS } from "./e100bex-bugs.js";
+import type { PlantedBug } from "./planted.js";
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [...E100BEX_BUGS, ...CORE_BUGS];
+export { type PlantedBug, planted } from "./planted.js";
