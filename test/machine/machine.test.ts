@@ -53,7 +53,7 @@ async function life(options: MachineOptions): Promise<{ digest: string; core: st
   return { digest: machine.logDigest(), core: machine.core.digest(), log: machine.log };
 }
 
-test("L09 the same seed gives the same log to the byte, under every schedule; another seed another", async () => {
+test("misuse L09: the same seed gives the same log to the byte, under every schedule; another seed another", async () => {
   for (const schedule of SCHEDULES) {
     if (schedule === "manual") continue;
     const first = await life({ schedule, seed: 5 });
@@ -73,7 +73,7 @@ test("the log's digest is the same whether its lines are kept or not", async () 
   assert.equal((await life({ seed: 2, log: "off" })).core, kept.core);
 });
 
-test("E16 the judge in place of the WebAssembly core gives the same log, but for where blocks lie", async () => {
+test("misuse E16: the judge in place of the WebAssembly core gives the same log, but for where blocks lie", async () => {
   const zones = [{ base: 2 ** 28, size: 2 ** 24 }];
   const unplaced = (log: readonly string[]): string[] => log.map((line) => line.replace(/0x[0-9a-f]+/g, "0x"));
   const wasm = await life({ seed: 3, schedule: "random", zones });
@@ -82,7 +82,7 @@ test("E16 the judge in place of the WebAssembly core gives the same log, but for
   assert.equal(judge.core, wasm.core);
 });
 
-test("E16 a worker gives the same log", async () => {
+test("misuse E16: a worker gives the same log", async () => {
   const here = (await life({ seed: 4, schedule: "racing" })).digest;
   const worker = new Worker(new URL(import.meta.url), { workerData: { seed: 4 }, stdout: true });
   const there = await new Promise<string>((resolve, reject) => {
@@ -244,6 +244,22 @@ test("placement: `page` gives each block a page, `packed` lets small blocks shar
     assert.equal((nic.allocate(4096) as Block).PhysicalAddress % 4096, 0, "whole pages stay aligned");
     check(machine);
   }
+});
+
+test("misuse G10: counters go past 2^32 and stay exact", async () => {
+  const { machine, adapter, dma } = await open();
+  const far = 2 ** 32 - 2;
+  machine.environment.step = far;
+  adapter.record.accepted = far;
+  adapter.record.completed = far;
+  for (let i = 0; i < 5; i++) NdisMAllocateSharedMemoryAsyncEx(dma, 64, false, i);
+  await machine.run();
+  assert.equal(adapter.record.accepted, far + 5);
+  assert.equal(adapter.record.completed, far + 5);
+  assert.ok(machine.environment.step > 2 ** 32);
+  assert.match(machine.log.at(-1) ?? "", /^42949673\d\d /);
+  const { requests } = machine.report();
+  assert.equal(requests.completed, far + 5);
 });
 
 test("drain lets everything happen without the event loop, and stops where a thread begins", async () => {

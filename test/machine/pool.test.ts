@@ -46,7 +46,7 @@ test("out of memory is null, and says why", async () => {
   await assert.rejects(pool.allocate(-1), { code: "INVALID_ARGUMENT" });
 });
 
-test("B04 a second free of a handle is found although its address has a new owner of the same size", async () => {
+test("misuse B04: a second free of a handle is found although its address has a new owner of the same size", async () => {
   const pool = await SharedMemoryPool.open(SMALL);
   const first = (await pool.allocate(4096)) as SharedBlock;
   first.free();
@@ -60,7 +60,7 @@ test("B04 a second free of a handle is found although its address has a new owne
   assert.ok(second.bytes.every((byte) => byte === 0x66));
 });
 
-test("E18 abort before, during and after completion", async () => {
+test("misuse E18: abort before, during and after completion", async () => {
   const pool = await SharedMemoryPool.open(SMALL);
   const empty = pool.machine.core.digest();
   const early = new AbortController();
@@ -82,7 +82,7 @@ test("E18 abort before, during and after completion", async () => {
   assert.equal(pool.liveBlocks, 1);
 });
 
-test("E19 the callback form and the promise form settle once each, the callback first", async () => {
+test("misuse E19: the callback form and the promise form settle once each, the callback first", async () => {
   const pool = await SharedMemoryPool.open(SMALL);
   const order: string[] = [];
   const promise = pool.allocate(64, { completed: (block) => order.push(`callback ${block?.lengthBytes ?? 0}`) });
@@ -96,7 +96,7 @@ test("E19 the callback form and the promise form settle once each, the callback 
   block?.free();
 });
 
-test("E20 with `pump: false` nothing happens until the machine is stepped", async () => {
+test("misuse E20: with `pump: false` nothing happens until the machine is stepped", async () => {
   const pool = await SharedMemoryPool.open({ ...SMALL, pump: false });
   let given: SharedBlock | null = null;
   const waiting = pool.allocate(64).then((block) => {

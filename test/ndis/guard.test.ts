@@ -67,7 +67,7 @@ test("sequence 20: the device writes past Length: 0xE6/0F at the free, 0x7C/02 a
   );
 });
 
-test("C01 a byte past the requested length is OVERRUN, found at free and by a sweep; others keep their bytes", async () => {
+test("misuse C01: a byte past the requested length is OVERRUN, found at free and by a sweep; others keep their bytes", async () => {
   const { machine, nic } = await guarded({ choices: { policy: "collect" } });
   const [a, b] = [nic.allocate(100) as Block, nic.allocate(4096) as Block];
   nic.services.bytes(b.VirtualAddress, 4096).fill(0x77);
@@ -82,7 +82,7 @@ test("C01 a byte past the requested length is OVERRUN, found at free and by a sw
   assert.ok(nic.services.bytes(b.VirtualAddress, 4096).every((byte) => byte === 0x77));
 });
 
-test("C02 a byte before the block is UNDERRUN", async () => {
+test("misuse C02: a byte before the block is UNDERRUN", async () => {
   const { machine, nic } = await guarded();
   const block = nic.allocate(100) as Block;
   machine.core.bytes((block.VirtualAddress - 1) as VirtualAddress, 1)[0] = 1;
@@ -93,14 +93,14 @@ test("C02 a byte before the block is UNDERRUN", async () => {
   assert.deepEqual(machine.violations[0]?.bugCheck?.parameters.slice(0, 2), [0x0f, 4]);
 });
 
-test("C03 the slack between Length and the end of the page is not the driver's", async () => {
+test("misuse C03: the slack between Length and the end of the page is not the driver's", async () => {
   const { machine, nic, probe } = await guarded();
   const block = nic.allocate(1554) as Block;
   probe.port.write(block.PhysicalAddress + 4095, Uint8Array.of(1));
   assert.equal(machine.sweep()[0]?.code, "OVERRUN");
 });
 
-test("C03, choice C29: with the tail off only the guard frames are watched", async () => {
+test("misuse C03, choice C29: with the tail off only the guard frames are watched", async () => {
   const { machine, nic, probe } = await guarded({ choices: { guardTail: "off" } });
   const block = nic.allocate(1554) as Block;
   probe.port.write(block.PhysicalAddress + 4095, Uint8Array.of(1));
@@ -109,7 +109,7 @@ test("C03, choice C29: with the tail off only the guard frames are watched", asy
   assert.equal(machine.sweep()[0]?.code, "OVERRUN");
 });
 
-test("C04 the checked accessor refuses what leaves the requested length, with guard and without", async () => {
+test("misuse C04: the checked accessor refuses what leaves the requested length, with guard and without", async () => {
   for (const guard of [true, false]) {
     const { nic } = await open({}, { zones: ZONES, guard });
     const block = nic.allocate(1554) as Block;
@@ -136,7 +136,7 @@ test("C04 the checked accessor refuses what leaves the requested length, with gu
   }
 });
 
-test("C05 a write through a view kept after the free is WRITE_AFTER_FREE, with where it was freed; the block is withheld", async () => {
+test("misuse C05: a write through a view kept after the free is WRITE_AFTER_FREE, with where it was freed; the block is withheld", async () => {
   const { machine, nic } = await guarded();
   const block = nic.allocate(100) as Block;
   const kept = nic.services.bytes(block.VirtualAddress, 100);
@@ -150,7 +150,7 @@ test("C05 a write through a view kept after the free is WRITE_AFTER_FREE, with w
   assert.equal(machine.environment.blocks.guardReport().damagedBlocks, 1);
 });
 
-test("C05 it is also found when the block would leave quarantine, and the block does not come back", async () => {
+test("misuse C05: it is also found when the block would leave quarantine, and the block does not come back", async () => {
   const { machine, nic } = await guarded({ guard: { quarantineBytes: 20_000 } });
   const block = nic.allocate(100) as Block;
   const kept = nic.services.bytes(block.VirtualAddress, 100);
@@ -161,7 +161,7 @@ test("C05 it is also found when the block would leave quarantine, and the block 
   for (let i = 0; i < 200; i++) assert.notEqual((nic.allocate(100) as Block).VirtualAddress, block.VirtualAddress);
 });
 
-test("C06 a read after free sees the fill pattern while the block is in quarantine", async () => {
+test("misuse C06: a read after free sees the fill pattern while the block is in quarantine", async () => {
   const { machine, nic } = await guarded();
   const block = nic.allocate(100) as Block;
   const kept = nic.services.bytes(block.VirtualAddress, 100);
@@ -175,7 +175,7 @@ test("C06 a read after free sees the fill pattern while the block is in quaranti
   assert.equal(machine.environment.blocks.guardReport().quarantinedBlocks, 1);
 });
 
-test("C07 contents: pattern, zero, random, untouched; over the slack and after reuse", async () => {
+test("misuse C07: contents: pattern, zero, random, untouched; over the slack and after reuse", async () => {
   const whole = async (contents: "pattern" | "zero" | "random" | "untouched", seed = 5): Promise<Uint8Array> => {
     const { machine, nic } = await open({}, { zones: ZONES, choices: { contents }, seed });
     const first = nic.allocate(1554) as Block;
@@ -195,7 +195,7 @@ test("C07 contents: pattern, zero, random, untouched; over the slack and after r
   assert.equal((await whole("untouched"))[0], 0x31);
 });
 
-test("C08 a device access that leaves its mapping faults before any byte moves: 0xE6/26", async () => {
+test("misuse C08: a device access that leaves its mapping faults before any byte moves: 0xE6/26", async () => {
   for (const iommu of ["identity", "remapped"] as const) {
     const probe = new Probe();
     const { machine, nic } = await open({}, { zones: ZONES, iommu, choices: { policy: "collect" } }, { device: probe });
@@ -225,7 +225,7 @@ test("C08 a device access that leaves its mapping faults before any byte moves: 
   }
 });
 
-test("C09 a device write into a freed block faults, and guard mode names the last owner", async () => {
+test("misuse C09: a device write into a freed block faults, and guard mode names the last owner", async () => {
   for (const guard of [true, false]) {
     const probe = new Probe();
     const { machine, nic } = await open({}, { zones: ZONES, guard, choices: { policy: "collect" } }, { device: probe });
@@ -239,7 +239,7 @@ test("C09 a device write into a freed block faults, and guard mode names the las
   }
 });
 
-test("C11 a damaged red zone of a block that is never freed is found by the sweep, and again at release", async () => {
+test("misuse C11: a damaged red zone of a block that is never freed is found by the sweep, and again at release", async () => {
   const { machine, nic, adapter } = await guarded({ choices: { policy: "collect" } });
   const block = nic.allocate(100) as Block;
   machine.core.bytes((block.VirtualAddress + 100) as VirtualAddress, 1)[0] = 1;
@@ -249,7 +249,7 @@ test("C11 a damaged red zone of a block that is never freed is found by the swee
   assert.ok(machine.violations.some((one) => one.code === "OVERRUN" && one.call === "reclaim"));
 });
 
-test("C12 sampling guards about one block in N, the same ones for the same seed", async () => {
+test("misuse C12: sampling guards about one block in N, the same ones for the same seed", async () => {
   const sample = async (seed: number): Promise<string> => {
     const { machine, nic } = await open({}, { zones: ZONES, guard: { sampleEvery: 4 }, seed });
     let guards = "";
@@ -275,7 +275,7 @@ test("C12 sampling guards about one block in N, the same ones for the same seed"
   assert.notEqual(await sample(4), guards);
 });
 
-test("A07 guard overhead that does not fit is out of memory for that reason, and statistics show the inflated size", async () => {
+test("misuse A07: guard overhead that does not fit is out of memory for that reason, and statistics show the inflated size", async () => {
   const { machine, nic } = await open({}, { zones: [{ base: 2 ** 28, size: 2 ** 16 }], guard: true });
   assert.equal(nic.allocate(2 ** 16 - 4096), null);
   assert.equal(machine.environment.dispatcher.lastFailure?.reason, "guard");
@@ -296,7 +296,7 @@ test("guard mode gives quarantined memory back before it answers out of memory",
   assert.equal(given, 4, "16 frames hold 4 guarded blocks of 3 frames, which start on multiples of 4");
 });
 
-test("B01 in guard mode a second free is 0xE6/03, as under DMA verification", async () => {
+test("misuse B01: in guard mode a second free is 0xE6/03, as under DMA verification", async () => {
   const { machine, nic } = await guarded();
   const block = nic.allocate(100) as Block;
   nic.free(block);

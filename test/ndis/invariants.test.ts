@@ -128,7 +128,7 @@ const VARIANTS: readonly MachineOptions[] = [
 ];
 
 for (const [index, variant] of VARIANTS.entries()) {
-  test(`L01 L02 L05 L06 L07 L08 the invariants hold after every step: ${JSON.stringify(variant)}`, async () => {
+  test(`misuse L01, L02, L05, L06, L07, L08: the invariants hold after every step: ${JSON.stringify(variant)}`, async () => {
     for (const schedule of SCHEDULES) {
       if (schedule === "manual") continue;
       const life = await begin({ ...variant, schedule, seed: 100 + index });

@@ -34,7 +34,7 @@ function stillThere(rig: Rig, block: Block): void {
   check(rig.machine);
 }
 
-test("B01 double free, the neighbour still allocated", async () => {
+test("misuse B01: double free, the neighbour still allocated", async () => {
   const { machine, nic } = await open({}, SMALL);
   const [a] = [nic.allocate(4096) as Block, nic.allocate(4096)];
   nic.free(a);
@@ -46,7 +46,7 @@ test("B01 double free, the neighbour still allocated", async () => {
   );
 });
 
-test("B02 double free after the block merged with its buddy", async () => {
+test("misuse B02: double free after the block merged with its buddy", async () => {
   const { machine, nic } = await open({}, SMALL);
   const [a, b] = [nic.allocate(4096) as Block, nic.allocate(4096) as Block];
   nic.free(a);
@@ -56,7 +56,7 @@ test("B02 double free after the block merged with its buddy", async () => {
   refused(machine, "ALREADY_FREED", () => nic.free(b));
 });
 
-test("B03 double free after the merged parent was handed out as one larger block", async () => {
+test("misuse B03: double free after the merged parent was handed out as one larger block", async () => {
   const { machine, nic } = await open({}, SMALL);
   const blocks = Array.from({ length: 256 }, () => nic.allocate(4096) as Block);
   for (const block of blocks) nic.free(block);
@@ -70,7 +70,7 @@ test("B03 double free after the merged parent was handed out as one larger block
   assert.ok(nic.services.bytes(whole.VirtualAddress, 2 ** 20).every((byte) => byte === 0x5a));
 });
 
-test("B05 free of start + 1, + 8, + a page, and of the last byte", async () => {
+test("misuse B05: free of start + 1, + 8, + a page, and of the last byte", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(8192) as Block;
   for (const offset of [1, 8, 4096, 8191]) {
@@ -83,7 +83,7 @@ test("B05 free of start + 1, + 8, + a page, and of the last byte", async () => {
   stillThere(rig, block);
 });
 
-test("B06 free of an address in the arena that was never handed out", async () => {
+test("misuse B06: free of an address in the arena that was never handed out", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(4096) as Block;
   for (const offset of [64 * 4096, 65 * 4096])
@@ -91,7 +91,7 @@ test("B06 free of an address in the arena that was never handed out", async () =
   stillThere(rig, block);
 });
 
-test("B07 free of NULL, 0, the last address, one past the end", async () => {
+test("misuse B07: free of NULL, 0, the last address, one past the end", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(4096) as Block;
   refused(rig.machine, "INVALID_ARGUMENT", () => rig.nic.free({ ...block, VirtualAddress: null as never }));
@@ -102,7 +102,7 @@ test("B07 free of NULL, 0, the last address, one past the end", async () => {
   stillThere(rig, block);
 });
 
-test("B08 free with another length: a byte, a frame, half, double, none", async () => {
+test("misuse B08: free with another length: a byte, a frame, half, double, none", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(5000) as Block;
   for (const Length of [4999, 5001, 4096, 8192, 2500, 10_000, 0, 1, 2 ** 32]) {
@@ -112,7 +112,7 @@ test("B08 free with another length: a byte, a frame, half, double, none", async 
   stillThere(rig, block);
 });
 
-test("B09 free of a leading and of a trailing part", async () => {
+test("misuse B09: free of a leading and of a trailing part", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(8192) as Block;
   refused(rig.machine, "LENGTH_MISMATCH", () => rig.nic.free({ ...block, Length: 4096 }));
@@ -120,7 +120,7 @@ test("B09 free of a leading and of a trailing part", async () => {
   stillThere(rig, block);
 });
 
-test("B10 free with another block's physical address, one off, one page off, 0, or without its high half", async () => {
+test("misuse B10: free with another block's physical address, one off, one page off, 0, or without its high half", async () => {
   const rig = await open();
   const block = rig.nic.allocate(4096) as Block;
   const other = rig.nic.allocate(4096) as Block;
@@ -137,7 +137,7 @@ test("B10 free with another block's physical address, one off, one page off, 0, 
   stillThere(rig, block);
 });
 
-test("B11 free with virtual and physical address exchanged", async () => {
+test("misuse B11: free with virtual and physical address exchanged", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(4096) as Block;
   const exchanged = {
@@ -150,7 +150,7 @@ test("B11 free with virtual and physical address exchanged", async () => {
   stillThere(rig, block);
 });
 
-test("B12 free with another cached flag: refused, or a warning under choice C27", async () => {
+test("misuse B12: free with another cached flag: refused, or a warning under choice C27", async () => {
   const strict = await open({}, SMALL);
   const block = strict.nic.allocate(4096, true) as Block;
   refused(strict.machine, "CACHED_MISMATCH", () => strict.nic.free({ ...block, Cached: false }));
@@ -163,7 +163,7 @@ test("B12 free with another cached flag: refused, or a warning under choice C27"
   refused(relaxed.machine, "ALREADY_FREED", () => relaxed.nic.free(other));
 });
 
-test("B13 several wrong fields are listed together, in the order of the parameters", async () => {
+test("misuse B13: several wrong fields are listed together, in the order of the parameters", async () => {
   const { machine, nics } = await two();
   const block = nics[0].allocate(8192) as Block;
   const wrong = { ...block, Length: 1, Cached: true, PhysicalAddress: 12 as NDIS_PHYSICAL_ADDRESS };
@@ -179,7 +179,7 @@ test("B13 several wrong fields are listed together, in the order of the paramete
   );
 });
 
-test("B14 a block of one adapter freed through another", async () => {
+test("misuse B14: a block of one adapter freed through another", async () => {
   const { machine, nics } = await two();
   const block = nics[0].allocate(4096) as Block;
   const error = refused(machine, "WRONG_OWNER", () => nics[1].free(block));
@@ -187,7 +187,7 @@ test("B14 a block of one adapter freed through another", async () => {
   nics[0].free(block);
 });
 
-test("B15 a block of one machine freed in another with the same addresses", async () => {
+test("misuse B15: a block of one machine freed in another with the same addresses", async () => {
   const [one, other] = [await open({}, SMALL), await open({}, SMALL)];
   const block = one.nic.allocate(4096) as Block;
   // With plain addresses all that the other machine can know is that nothing was allocated there.
@@ -195,7 +195,7 @@ test("B15 a block of one machine freed in another with the same addresses", asyn
   stillThere(one, block);
 });
 
-test("B16 one free serves synchronous and asynchronous blocks", async () => {
+test("misuse B16: one free serves synchronous and asynchronous blocks", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(1554) as Block;
   NdisMAllocateSharedMemoryAsyncEx(rig.dma, 1554, false, null);
@@ -205,7 +205,7 @@ test("B16 one free serves synchronous and asynchronous blocks", async () => {
   refused(rig.machine, "ALREADY_FREED", () => rig.nic.free(block));
 });
 
-test("B17 free with a released handle, NULL, a handle of another kind, an imitation, another machine's handle", async () => {
+test("misuse B17: free with a released handle, NULL, a handle of another kind, an imitation, another machine's handle", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(4096) as Block;
   const free = (handle: unknown) => () =>
@@ -241,7 +241,7 @@ test("B17 free with a released handle, NULL, a handle of another kind, an imitat
   assert.deepEqual(gone.bugCheck, { code: 0xe6, parameters: [0x18, 1, 0, 0] });
 });
 
-test("B20 free in MiniportShutdownEx and after it", async () => {
+test("misuse B20: free in MiniportShutdownEx and after it", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(4096) as Block;
   rig.machine.shutdown(rig.adapter);
@@ -249,7 +249,7 @@ test("B20 free in MiniportShutdownEx and after it", async () => {
   assert.equal(error.violation.rule, "NdisMFreeSharedMemory");
 });
 
-test("B21 free above DISPATCH_LEVEL, synchronous allocation above PASSIVE_LEVEL, AsyncEx above DISPATCH_LEVEL", async () => {
+test("misuse B21: free above DISPATCH_LEVEL, synchronous allocation above PASSIVE_LEVEL, AsyncEx above DISPATCH_LEVEL", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(4096) as Block;
   const { services } = rig.nic;
@@ -284,7 +284,7 @@ test("B21 free above DISPATCH_LEVEL, synchronous allocation above PASSIVE_LEVEL,
   stillThere(rig, block);
 });
 
-test("B22 a size query on each bad address is classified as its free is, and never answers an old size", async () => {
+test("misuse B22: a size query on each bad address is classified as its free is, and never answers an old size", async () => {
   const rig = await open({}, SMALL);
   const [freed, live] = [rig.nic.allocate(4096) as Block, rig.nic.allocate(8192) as Block];
   rig.nic.free(freed);

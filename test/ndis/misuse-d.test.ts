@@ -26,7 +26,7 @@ function code(act: () => unknown): string {
   return "no error";
 }
 
-test("D01 D02 a device access beside every block, and after the free, faults at once", async () => {
+test("misuse D01, D02: a device access beside every block, and after the free, faults at once", async () => {
   for (const iommu of ["identity", "remapped"] as const) {
     const probe = new Probe();
     const rig = await open(
@@ -53,7 +53,7 @@ test("D01 D02 a device access beside every block, and after the free, faults at 
   }
 });
 
-test("D03 a thousand random allocations, frees and accesses: the device sees what the driver wrote, or faults", async () => {
+test("misuse D03: a thousand random allocations, frees and accesses: the device sees what the driver wrote, or faults", async () => {
   for (const iommu of ["identity", "remapped"] as const) {
     const probe = new Probe();
     const { machine, nic } = await open(
@@ -101,7 +101,7 @@ function overlaps(one: Block, other: Block): boolean {
   return one.PhysicalAddress < end(other) && other.PhysicalAddress < end(one);
 }
 
-test("D13 no block crosses a 4 GiB line; choice C14", async () => {
+test("misuse D13: no block crosses a 4 GiB line; choice C14", async () => {
   const rig = await open({}, { zones: [{ base: 2 ** 32 - 2 ** 20, size: 2 ** 21 }] });
   for (const length of [2 ** 20, 3 * 2 ** 18, 2 ** 18, 12_345]) {
     for (let block = rig.nic.allocate(length); block !== null; block = rig.nic.allocate(length)) {
@@ -113,7 +113,7 @@ test("D13 no block crosses a 4 GiB line; choice C14", async () => {
   }
 });
 
-test("D14 virtual and physical addresses name the same byte, asynchronously too", async () => {
+test("misuse D14: virtual and physical addresses name the same byte, asynchronously too", async () => {
   const probe = new Probe();
   const rig = await open({}, { iommu: "remapped" }, { device: probe });
   for (let i = 0; i < 5; i++) NdisMAllocateSharedMemoryAsyncEx(rig.dma, 10_000 + i, false, i);

@@ -21,7 +21,7 @@ function blockOf(completion: Completion): Block {
   return { ...completion, Cached: false } as unknown as Block;
 }
 
-test("E01 one completion for each PENDING, none for FAILURE, never before the call has returned", async () => {
+test("misuse E01: one completion for each PENDING, none for FAILURE, never before the call has returned", async () => {
   let inside = false;
   const rig = await open(
     {
@@ -45,7 +45,7 @@ test("E01 one completion for each PENDING, none for FAILURE, never before the ca
   assert.equal(rig.nic.completions.length, pending);
 });
 
-test("E02 the completion's arguments, for a block and for none", async () => {
+test("misuse E02: the completion's arguments, for a block and for none", async () => {
   const rig = await open({}, { zones: [{ base: 2 ** 32, size: 4096 }] });
   const contexts = [Symbol("one"), Object.freeze({})];
   for (const context of contexts) ask(rig, 1554, context);
@@ -60,7 +60,7 @@ test("E02 the completion's arguments, for a block and for none", async () => {
   assert.equal(none?.Context, contexts[1]);
 });
 
-test("A15 any context comes back by identity, uninspected", async () => {
+test("misuse A15: any context comes back by identity, uninspected", async () => {
   const trap = (): never => {
     throw new Error("the context was looked at");
   };
@@ -76,7 +76,7 @@ test("A15 any context comes back by identity, uninspected", async () => {
   for (const [i, one] of rig.nic.completions.entries()) assert.ok(Object.is(one.Context, contexts[i]));
 });
 
-test("E03 a handler that throws: heard once, the block is the driver's, later completions come", async () => {
+test("misuse E03: a handler that throws: heard once, the block is the driver's, later completions come", async () => {
   const rig = await open({
     complete(nic, completion) {
       nic.blocks.push(blockOf(completion));
@@ -97,7 +97,7 @@ test("E03 a handler that throws: heard once, the block is the driver's, later co
   check(rig.machine);
 });
 
-test("E03, choice C24: `stop` ends the run with the handler's error", async () => {
+test("misuse E03, choice C24: `stop` ends the run with the handler's error", async () => {
   const rig = await open(
     {
       complete() {
@@ -110,7 +110,7 @@ test("E03, choice C24: `stop` ends the run with the handler's error", async () =
   await assert.rejects(rig.machine.run(), /driver bug/);
 });
 
-test("E04 a handler whose promise rejects is contained, and nothing escapes", async () => {
+test("misuse E04: a handler whose promise rejects is contained, and nothing escapes", async () => {
   const rig = await open({
     async complete(nic, completion) {
       nic.blocks.push(blockOf(completion));
@@ -127,7 +127,7 @@ test("E04 a handler whose promise rejects is contained, and nothing escapes", as
   );
 });
 
-test("E05 a handler frees the block that it was just given", async () => {
+test("misuse E05: a handler frees the block that it was just given", async () => {
   const rig = await open({ complete: (nic, completion) => nic.free(blockOf(completion)) });
   for (let i = 0; i < 40; i++) ask(rig, 1554, i);
   await rig.machine.run();
@@ -135,7 +135,7 @@ test("E05 a handler frees the block that it was just given", async () => {
   assert.equal(rig.machine.core.digest(), rig.emptyDigest);
 });
 
-test("E06 a handler asks again, a hundred thousand times: no recursion, and behind what was queued before", async () => {
+test("misuse E06: a handler asks again, a hundred thousand times: no recursion, and behind what was queued before", async () => {
   const order: unknown[] = [];
   const rig: Rig = await open(
     {
@@ -157,7 +157,7 @@ test("E06 a handler asks again, a hundred thousand times: no recursion, and behi
   assert.equal(rig.machine.core.digest(), rig.emptyDigest);
 });
 
-test("E07 a handler frees another block; one whose completion is still queued is not the driver's yet", async () => {
+test("misuse E07: a handler frees another block; one whose completion is still queued is not the driver's yet", async () => {
   const codes: string[] = [];
   const rig = await open({
     complete(nic, completion) {
@@ -187,7 +187,7 @@ test("E07 a handler frees another block; one whose completion is still queued is
   check(rig.machine);
 });
 
-test("E08 a handler that pumps is REENTRANT_CALL, and the order stays", async () => {
+test("misuse E08: a handler that pumps is REENTRANT_CALL, and the order stays", async () => {
   const codes: string[] = [];
   const rig: Rig = await open({
     complete(nic, completion) {
@@ -211,7 +211,7 @@ test("E08 a handler that pumps is REENTRANT_CALL, and the order stays", async ()
   );
 });
 
-test("E09 a handler halts its adapter: the halt begins when the handler is through", async () => {
+test("misuse E09: a handler halts its adapter: the halt begins when the handler is through", async () => {
   let halted: Promise<void> | null = null;
   let during = "";
   const rig: Rig = await open(
@@ -234,7 +234,7 @@ test("E09 a handler halts its adapter: the halt begins when the handler is throu
   assert.equal(accepted, completed + dropped);
 });
 
-test("E10 no handler: refused with NOT_REGISTERED before queuing; replacing one while requests are pending", async () => {
+test("misuse E10: no handler: refused with NOT_REGISTERED before queuing; replacing one while requests are pending", async () => {
   const rig = await open({ description: { SharedMemAllocateCompleteHandler: null } });
   refused(rig.machine, "NOT_REGISTERED", () => ask(rig, 64, 0));
   assert.equal(rig.adapter.pending, 0);
@@ -246,7 +246,7 @@ test("E10 no handler: refused with NOT_REGISTERED before queuing; replacing one 
   assert.equal(held.nic.completions.length, 1);
 });
 
-test("E11 a request after deregistration is ADAPTER_GONE; on a paused adapter it is allowed", async () => {
+test("misuse E11: a request after deregistration is ADAPTER_GONE; on a paused adapter it is allowed", async () => {
   const rig = await open({}, { choices: { deregistrationOutside: "allow" } });
   await rig.machine.pause(rig.adapter);
   assert.equal(rig.adapter.state, "Paused");
@@ -257,7 +257,7 @@ test("E11 a request after deregistration is ADAPTER_GONE; on a paused adapter it
   refused(rig.machine, "ADAPTER_GONE", () => ask(rig, 64, 0));
 });
 
-test("E12 halt with k pending: reported with the list, nothing delivered afterwards, nothing lost", async () => {
+test("misuse E12: halt with k pending: reported with the list, nothing delivered afterwards, nothing lost", async () => {
   for (const k of [1, 5, 40]) {
     const rig = await open({ halt() {} }, { choices: { policy: "collect" }, schedule: "manual" });
     for (let i = 0; i < k; i++) ask(rig, 4096, i);
@@ -274,7 +274,7 @@ test("E12 halt with k pending: reported with the list, nothing delivered afterwa
   }
 });
 
-test("E13 memory is taken when a request is served, so a block freed before that helps it", async () => {
+test("misuse E13: memory is taken when a request is served, so a block freed before that helps it", async () => {
   for (const memoryTaken of ["served", "accepted"] as const) {
     const rig = await open({}, { zones: [{ base: 2 ** 28, size: 4096 }], choices: { memoryTaken } });
     const block = rig.nic.allocate(4096) as Block;
@@ -286,7 +286,7 @@ test("E13 memory is taken when a request is served, so a block freed before that
   }
 });
 
-test("E14 FAILURE leaves everything as it was, and the same call may succeed later", async () => {
+test("misuse E14: FAILURE leaves everything as it was, and the same call may succeed later", async () => {
   const rig = await open({}, { choices: { pendingLimit: 1 } });
   assert.equal(ask(rig, 64, 0), NDIS_STATUS_PENDING);
   const before = [rig.machine.core.digest(), rig.machine.core.imageDigest(), rig.adapter.pending];
@@ -296,7 +296,7 @@ test("E14 FAILURE leaves everything as it was, and the same call may succeed lat
   assert.equal(ask(rig, 64, 1), NDIS_STATUS_PENDING);
 });
 
-test("E15 every schedule delivers each request once; the orders are those that it promises", async () => {
+test("misuse E15: every schedule delivers each request once; the orders are those that it promises", async () => {
   const orders = new Map<ScheduleName, unknown[]>();
   for (const schedule of SCHEDULES) {
     const rig = await open({}, { schedule, seed: 3 });
@@ -323,7 +323,7 @@ test("E15 every schedule delivers each request once; the orders are those that i
   assert.deepEqual(orders.get("batched"), upwards);
 });
 
-test("E15 racing: completions come inside the call, but never while the caller holds a lock", async () => {
+test("misuse E15: racing: completions come inside the call, but never while the caller holds a lock", async () => {
   const rig = await open({}, { schedule: "racing", seed: 9 });
   let early = 0;
   for (let i = 0; i < 100; i++) {
@@ -348,7 +348,7 @@ test("E15 racing: completions come inside the call, but never while the caller h
   assert.equal(rig.nic.completions.length, 200);
 });
 
-test("E17 a full queue is FAILURE at once, with the limit in the choices", async () => {
+test("misuse E17: a full queue is FAILURE at once, with the limit in the choices", async () => {
   const rig = await open();
   const statuses = new Map<number, number>();
   for (let i = 0; i < 5000; i++) {
@@ -359,7 +359,7 @@ test("E17 a full queue is FAILURE at once, with the limit in the choices", async
   assert.equal(statuses.get(NDIS_STATUS_FAILURE), 5000 - 4096);
 });
 
-test("E20 without the host's event loop: step by step", async () => {
+test("misuse E20: without the host's event loop: step by step", async () => {
   const rig = await open();
   for (let i = 0; i < 3; i++) ask(rig, 64, i);
   let steps = 0;

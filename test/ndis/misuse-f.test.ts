@@ -18,7 +18,7 @@ import { type Block, check, type DriverParts, makeDriver, type Nic, open, type R
 
 const SMALL: MachineOptions = { zones: [{ base: 2 ** 28, size: 2 ** 18 }] };
 
-test("A01 Length 0 is INVALID_ARGUMENT with 0xE6/21, or fails quietly under choice C16", async () => {
+test("misuse A01: Length 0 is INVALID_ARGUMENT with 0xE6/21, or fails quietly under choice C16", async () => {
   const rig = await open({}, SMALL);
   for (const act of [
     () => NdisMAllocateSharedMemory(rig.handle, 0, false),
@@ -34,7 +34,7 @@ test("A01 Length 0 is INVALID_ARGUMENT with 0xE6/21, or fails quietly under choi
   assert.deepEqual(quiet.machine.violations, []);
 });
 
-test("A02 A03 A04 A05 a Length that is none is INVALID_ARGUMENT, and no completion is ever queued", async () => {
+test("misuse A02, A03, A04, A05: a Length that is none is INVALID_ARGUMENT, and no completion is ever queued", async () => {
   const rig = await open({}, SMALL);
   const counting = {
     calls: 0,
@@ -81,7 +81,7 @@ test("A02 A03 A04 A05 a Length that is none is INVALID_ARGUMENT, and no completi
   refused(rig.machine, "INVALID_ARGUMENT", () => NdisMAllocateSharedMemory(rig.handle, 64, 1 as never));
 });
 
-test("A06 the largest block, and one byte more", async () => {
+test("misuse A06: the largest block, and one byte more", async () => {
   const rig = await open({}, SMALL);
   assert.equal(rig.nic.allocate(2 ** 18 + 1), null);
   const whole = rig.nic.allocate(2 ** 18) as Block;
@@ -90,7 +90,7 @@ test("A06 the largest block, and one byte more", async () => {
   assert.equal(rig.machine.core.stats().largestFreeBytes, 2 ** 18);
 });
 
-test("A09 A10 A11 addresses that are none, or a multiple of 2^32 away", async () => {
+test("misuse A09, A10, A11: addresses that are none, or a multiple of 2^32 away", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(4096) as Block;
   const free = (va: unknown, pa: unknown) => () =>
@@ -113,7 +113,7 @@ test("A09 A10 A11 addresses that are none, or a multiple of 2^32 away", async ()
   rig.nic.free(block);
 });
 
-test("A12 an unknown option is refused by name, a getter that throws propagates, prototypes lend nothing", async () => {
+test("misuse A12: an unknown option is refused by name, a getter that throws propagates, prototypes lend nothing", async () => {
   await assert.rejects(Machine.open({ sede: 1 } as never), { code: "INVALID_ARGUMENT", field: "sede" });
   await assert.rejects(Machine.open({ choices: { placement: "rows" } as never }), { field: "choices.placement" });
   await assert.rejects(Machine.open({ choices: { nothing: 1 } as never }), { field: "choices.nothing" });
@@ -134,7 +134,7 @@ test("A12 an unknown option is refused by name, a getter that throws propagates,
   }
 });
 
-test("F01 release with live blocks: count, bytes, and each block with where it was allocated; force takes them back", async () => {
+test("misuse F01: release with live blocks: count, bytes, and each block with where it was allocated; force takes them back", async () => {
   const rig = await open({ halt() {} }, SMALL);
   for (const length of [100, 5000, 4096]) rig.nic.allocate(length);
   await assert.rejects(rig.machine.halt(rig.adapter), { code: "LEAK_AT_RELEASE", value: 3 });
@@ -151,7 +151,7 @@ test("F01 release with live blocks: count, bytes, and each block with where it w
   assert.equal(rig.machine.core.digest(), rig.emptyDigest);
 });
 
-test("F02 a forced release frees one adapter's blocks and touches no other", async () => {
+test("misuse F02: a forced release frees one adapter's blocks and touches no other", async () => {
   const machine = await Machine.open({ ...SMALL, choices: { policy: "collect" } });
   const nics: Nic[] = [];
   const driver = await machine.load(makeDriver({ halt() {} }, nics));
@@ -168,7 +168,7 @@ test("F02 a forced release frees one adapter's blocks and touches no other", asy
   check(machine);
 });
 
-test("F03 a machine disposed with live adapters reports across them; twice is harmless; later calls are ADAPTER_GONE", async () => {
+test("misuse F03: a machine disposed with live adapters reports across them; twice is harmless; later calls are ADAPTER_GONE", async () => {
   const machine = await Machine.open(SMALL);
   const nics: Nic[] = [];
   const driver = await machine.load(makeDriver({}, nics));
@@ -190,7 +190,7 @@ test("F03 a machine disposed with live adapters reports across them; twice is ha
   assert.throws(() => NdisMAllocateSharedMemory(a.handle, 1, false), { code: "ADAPTER_GONE" });
 });
 
-test("F04 initialize fails at its n-th step, for every n: all is released", async () => {
+test("misuse F04: initialize fails at its n-th step, for every n: all is released", async () => {
   for (let nth = 1; ; nth++) {
     const rig = await open(
       {
@@ -218,7 +218,7 @@ test("F04 initialize fails at its n-th step, for every n: all is released", asyn
   }
 });
 
-test("F04 SDV rule WriteErrorLog: initialize that fails for want of memory without an entry is warned of", async () => {
+test("misuse F04: SDV rule WriteErrorLog: initialize that fails for want of memory without an entry is warned of", async () => {
   const rig = await open(
     {
       initialize(nic) {
@@ -232,7 +232,7 @@ test("F04 SDV rule WriteErrorLog: initialize that fails for want of memory witho
   assert.equal(rig.machine.warnings[0]?.rule, "WriteErrorLog");
 });
 
-test("F05 second registration refused, second deregistration ADAPTER_GONE, deregistration with live blocks as F01", async () => {
+test("misuse F05: second registration refused, second deregistration ADAPTER_GONE, deregistration with live blocks as F01", async () => {
   const rig = await open({}, { ...SMALL, choices: { deregistrationOutside: "allow" } });
   assert.equal(NdisMRegisterScatterGatherDma(rig.handle, rig.nic.description).Status, NDIS_STATUS_RESOURCES);
   const block = rig.nic.allocate(4096) as Block;
@@ -243,7 +243,7 @@ test("F05 second registration refused, second deregistration ADAPTER_GONE, dereg
   refused(rig.machine, "ADAPTER_GONE", () => NdisMDeregisterScatterGatherDma(rig.dma));
 });
 
-test("F06 synchronous allocation after initialize: a warning, or WRONG_CONTEXT; choices C5 and C37", async () => {
+test("misuse F06: synchronous allocation after initialize: a warning, or WRONG_CONTEXT; choices C5 and C37", async () => {
   const relaxed = await open({}, SMALL);
   assert.notEqual(relaxed.nic.allocate(64), null);
   assert.equal(relaxed.machine.warnings[0]?.code, "WRONG_CONTEXT");
@@ -284,7 +284,7 @@ test("choices C36 and C38: registration after initialize, deregistration outside
   refused(rig.machine, "WRONG_CONTEXT", () => NdisMDeregisterScatterGatherDma(rig.dma));
 });
 
-test("F07 a handle kept after release is ADAPTER_GONE, whoever sits in the slot now", async () => {
+test("misuse F07: a handle kept after release is ADAPTER_GONE, whoever sits in the slot now", async () => {
   const machine = await Machine.open(SMALL);
   const nics: Nic[] = [];
   const driver = await machine.load(makeDriver({}, nics));
@@ -298,7 +298,7 @@ test("F07 a handle kept after release is ADAPTER_GONE, whoever sits in the slot 
   now.free(block);
 });
 
-test("F08 a handle that is collected frees nothing: the block stays the device's", async () => {
+test("misuse F08: a handle that is collected frees nothing: the block stays the device's", async () => {
   const rig = await open({}, SMALL);
   const block = rig.nic.allocate(4096) as Block;
   // There is no finalizer anywhere in the face; what holds the block is the core, which knows no handles.
@@ -306,7 +306,7 @@ test("F08 a handle that is collected frees nothing: the block stays the device's
   assert.equal(rig.machine.report().memory.liveBlocks, 1);
 });
 
-test("F09 a bug-check handler that throws, or calls back: heard once, the machine stays stopped", async () => {
+test("misuse F09: a bug-check handler that throws, or calls back: heard once, the machine stays stopped", async () => {
   let heard = 0;
   const rig: Rig = await open(
     {},
@@ -327,7 +327,7 @@ test("F09 a bug-check handler that throws, or calls back: heard once, the machin
   rig.machine.dispose();
 });
 
-test("F10 a quota binds its adapter alone, for both kinds of allocation", async () => {
+test("misuse F10: a quota binds its adapter alone, for both kinds of allocation", async () => {
   const machine = await Machine.open(SMALL);
   const nics: Nic[] = [];
   const driver = await machine.load(makeDriver({}, nics));
@@ -378,7 +378,7 @@ async function live(options: MachineOptions): Promise<Rig> {
   return rig;
 }
 
-test("G01 the n-th allocation fails, for n = 1, 2, 3 and so on until nothing fails: no leak, no violation", async () => {
+test("misuse G01: the n-th allocation fails, for n = 1, 2, 3 and so on until nothing fails: no leak, no violation", async () => {
   let n = 1;
   for (; ; n++) {
     const rig = await live({ faults: [{ nth: n }] });
@@ -392,7 +392,7 @@ test("G01 the n-th allocation fails, for n = 1, 2, 3 and so on until nothing fai
   assert.equal(n, 28, "3 synchronous, 12 at the queue, 12 at the service");
 });
 
-test("G02 everything fails from the n-th on; when the fault is lifted it goes again", async () => {
+test("misuse G02: everything fails from the n-th on; when the fault is lifted it goes again", async () => {
   const rig = await open(LIFE, { ...SMALL, faults: [{ from: 2 }] });
   assert.equal(rig.adapter.liveBlocks, 1);
   assert.equal(NdisMAllocateSharedMemoryAsyncEx(rig.dma, 64, false, 0), NDIS_STATUS_FAILURE);
@@ -404,7 +404,7 @@ test("G02 everything fails from the n-th on; when the fault is lifted it goes ag
   assert.equal(rig.machine.core.digest(), rig.emptyDigest);
 });
 
-test("G03 failures with a probability repeat from the seed, and are in the log", async () => {
+test("misuse G03: failures with a probability repeat from the seed, and are in the log", async () => {
   const log = async (seed: number): Promise<readonly string[]> => {
     const { machine } = await live({ seed, faults: [{ probability: 0.3 }] });
     return machine.log;
@@ -415,7 +415,7 @@ test("G03 failures with a probability repeat from the seed, and are in the log",
   assert.ok(first.some((line) => line.includes("injected")));
 });
 
-test("G04 each call site fails the first time it is seen, and only then", async () => {
+test("misuse G04: each call site fails the first time it is seen, and only then", async () => {
   const rig = await open({}, { ...SMALL, faults: [{ at: "synchronous", oncePerSite: true }] });
   const results: boolean[] = [];
   for (let i = 0; i < 3; i++) {
@@ -431,7 +431,7 @@ test("low-memory mode: above a page nothing is found, as HAL's documentation war
   assert.notEqual(rig.nic.allocate(4096), null);
 });
 
-test("G05 fragmentation is told apart from exhaustion", async () => {
+test("misuse G05: fragmentation is told apart from exhaustion", async () => {
   const rig = await open({}, SMALL);
   const blocks = Array.from({ length: 64 }, () => rig.nic.allocate(4096) as Block);
   assert.equal(rig.nic.allocate(4096), null);
@@ -444,7 +444,7 @@ test("G05 fragmentation is told apart from exhaustion", async () => {
   assert.deepEqual(failure, { reason: "fragmented", freeBytes: 32 * 4096, largestFreeBytes: 4096 });
 });
 
-test("G09 latencies of nothing and of hours: the order stays, no delay is negative", async () => {
+test("misuse G09: latencies of nothing and of hours: the order stays, no delay is negative", async () => {
   for (const ns of [0, 3_600e9]) {
     const rig = await open({}, { ...SMALL, schedule: { order: "fifo", minNs: ns, maxNs: ns } });
     for (let i = 0; i < 40; i++) NdisMAllocateSharedMemoryAsyncEx(rig.dma, 64, false, i);
@@ -459,7 +459,7 @@ test("G09 latencies of nothing and of hours: the order stays, no delay is negati
   }
 });
 
-test("J05 a stopped machine reports and disposes; everything else is STATE_CORRUPT; others are untouched", async () => {
+test("misuse J05: a stopped machine reports and disposes; everything else is STATE_CORRUPT; others are untouched", async () => {
   const rig = await open({}, { ...SMALL, choices: { policy: "break" } });
   const other = await open({}, SMALL);
   assert.throws(() => NdisMAllocateSharedMemory(rig.handle, 0, false), { code: "INVALID_ARGUMENT" });
@@ -477,7 +477,7 @@ test("J05 a stopped machine reports and disposes; everything else is STATE_CORRU
   rig.machine.dispose();
 });
 
-test("L08 accepted = completed + pending + dropped, and blocks handed out = completions with an address", async () => {
+test("misuse L08: accepted = completed + pending + dropped, and blocks handed out = completions with an address", async () => {
   const rig = await open({}, { ...SMALL, faults: [{ at: "service", probability: 0.3 }], seed: 8 });
   for (let i = 0; i < 60; i++) NdisMAllocateSharedMemoryAsyncEx(rig.dma, 64, false, i);
   for (let i = 0; i < 20; i++) {

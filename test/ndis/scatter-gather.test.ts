@@ -80,7 +80,7 @@ function shape(list: SCATTER_GATHER_LIST): [number, number][] {
   return list.Elements.map((one) => [one.Address, one.Length]);
 }
 
-test("a list covers the data from the start of CurrentMdl, one element for each stretch; D04 D06", async () => {
+test("a list covers the data from the start of CurrentMdl, one element for each stretch; misuse D04, D06", async () => {
   const { machine, nic, dma, lists } = await withLists();
   const { buffer, expected } = foreignBuffer(machine);
   const context = {};
@@ -104,7 +104,7 @@ test("choice C30: the process handler at the next DISPATCH turn", async () => {
   assert.equal(lists[0]?.irql, 2);
 });
 
-test("a buffer that is too small is no error: NDIS uses its own; D07", async () => {
+test("a buffer that is too small is no error: NDIS uses its own; misuse D07", async () => {
   const { machine, nic, dma, lists } = await withLists();
   const { buffer } = foreignBuffer(machine);
   const mine: ScatterGatherListBuffer = { NumberOfElements: 0, Elements: [] };
@@ -145,7 +145,7 @@ test("deregistering with a list outstanding is 0xE6/0A, choice C10", async () =>
   assert.deepEqual(error.bugCheck, { code: 0xe6, parameters: [0x0a, 1, 1, 0] });
 });
 
-test("D01 D05 data that is mapped nowhere, no data, data past the chain", async () => {
+test("misuse D01, D05: data that is mapped nowhere, no data, data past the chain", async () => {
   const { machine, nic, dma } = await withLists();
   const { buffer } = foreignBuffer(machine);
   const list = (wrong: NET_BUFFER) => () => nic.atDispatch(() => NdisMAllocateNetBufferSGList(dma, wrong, null, 0));
@@ -158,7 +158,7 @@ test("D01 D05 data that is mapped nowhere, no data, data past the chain", async 
   refused(machine, "INVALID_ARGUMENT", list(null as never));
 });
 
-test("D12 data above what a 32-bit device can address is RESOURCES", async () => {
+test("misuse D12: data above what a 32-bit device can address is RESOURCES", async () => {
   const { machine, nic, dma, lists } = await withLists({ description: { Flags: 0 } });
   machine.core.map((2 ** 40) as VirtualAddress, [{ physical: 2 ** 36, lengthBytes: 4096 }]);
   const high: MDL = { MappedSystemVa: (2 ** 40) as VirtualAddress, ByteCount: 100, Next: null };
@@ -178,7 +178,7 @@ test("an injected failure of a list is RESOURCES and no callback", async () => {
   assert.equal(list(), NDIS_STATUS_SUCCESS);
 });
 
-test("NdisBuildScatterGatherList: in the caller's buffer, inside the call, or BUFFER_TOO_SHORT with what it takes; D07", async () => {
+test("NdisBuildScatterGatherList: in the caller's buffer, inside the call, or BUFFER_TOO_SHORT with what it takes; misuse D07", async () => {
   const { machine, nic } = await withLists();
   const { buffer } = foreignBuffer(machine);
   const mine: ScatterGatherListBuffer = { NumberOfElements: 0, Elements: [] };
@@ -220,7 +220,7 @@ test("NdisBuildScatterGatherList: in the caller's buffer, inside the call, or BU
   refused(machine, "ALREADY_FREED", () => nic.atDispatch(() => NdisFreeScatterGatherList(nic.handle, mine, true)));
 });
 
-test("C10 remapped: a list for transmission may be read by the device and not written: reason direction", async () => {
+test("misuse C10: remapped: a list for transmission may be read by the device and not written: reason direction", async () => {
   let port: DevicePort | null = null;
   const device: DeviceModel = {
     attach(given) {
