@@ -14,22 +14,24 @@
  * `allocate` is the plain request and the hot path; everything else comes through a ring entry (ring.ts).
  */
 import {
-  H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_FREE_FRAMES, H_LIVE_BLOCKS, H_MAP_COUNT, H_PEAK_FRAMES, H_REASON, KIND_SCATTERED, M_BYTES, M_GROUP, M_PHYSICAL, REASON_ADDRESSING,
-  REASON_EXHAUSTED, REASON_FRAGMENTED, Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_FREE, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
+  H_BLOCKS, H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_MAP_COUNT, H_PEAK_FRAMES, H_PEAK_READY, H_READY_FRAMES, H_REASON, H_TAKEN_FRAMES, H_TOTAL_FRAMES, H_WITHHELD_FRAMES, KIND_SCATTERED, M_BYTES, M_GROUP, M_PHYSICAL, REASON_ADDRESSING,
+  REASON_EXHAUSTED, REASON_FRAGMENTED, S_FRAMES, S_TOP, Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_FREE, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
 } from "./layout";
 import { floorOrder, orderOf } from "./bits";
 import { give, longest, takeAnywhere, takeFitting } from "./frames";
-import { beginBlock, beginPiece, endPiece, framesOf, zoneOf } from "./blocks";
+import { beginBlock, beginPiece, endPiece, zoneOf } from "./blocks";
+import { framesOf, keyOf, writeCode, writeKeyed } from "./codes";
+import { countLive, countTaken, drain, keepNew, lend, mayKeep, noteOrder, retireAll, stackOf } from "./ready";
 import { insert, mappingAt, record, removeRecord, reserve, scatterGap } from "./mappings";
 
 const NO_LIMIT: u32 = 0xffffffff;
+/** The largest order of which four are taken at once: what has a key. */
+const MOST_OF_FOUR: u32 = 12;
 export const ANY_NODE: u32 = 0xffffffff;
 /** The last physical byte there can be. */
 export const HIGHEST: f64 = 4503599627370495.0;
 
 /** The first physical byte of a frame. */
-// @ts-ignore: decorator
-@inline
 export function physicalOf(zone: usize, frame: u32): f64 {
   return load<f64>(zone, Z_BASE) + <f64>(<u64>(frame - load<u32>(zone, Z_FIRST)) << load<u32>(H_FRAME_SHIFT));
 }
@@ -40,6 +42,12 @@ function limitOf(zone: usize, highest: f64): u32 {
   if (bytes <= 0) return load<u32>(zone, Z_FIRST);
   const frames = Math.floor(bytes / <f64>(1 << load<u32>(H_FRAME_SHIFT)));
   return frames >= <f64>load<u32>(zone, Z_COUNT) ? load<u32>(zone, Z_END) : load<u32>(zone, Z_FIRST) + <u32>frames;
+}
+
+/** Do all zones end at or below `highest`? */
+export function reachesAll(highest: f64): bool {
+  const zone = <usize>load<u32>(H_FIRST_ZONE);
+  return limitOf(zone, highest) == load<u32>(zone, Z_END);
 }
 
 /** Take `count` frames in one zone, ending at or below `limit`. The first frame, or 0. */
@@ -53,11 +61,23 @@ function takeIn(zone: usize, count: u32, order: u32, limit: u32): u32 {
     if (orderOf(count) > span || only >= load<u32>(zone, Z_END) || !isAligned(physicalOf(zone, only), order)) return 0;
     order = span;
   }
+  const frame = takeMerged(zone, count, order, limit);
+  if (frame != 0 || load<u32>(H_READY_FRAMES) == 0 || zone != <usize>load<u32>(H_FIRST_ZONE)) return frame;
+  // Before the highest zone refuses, all merging that was put off is done; and undone, if it was no use.
+  lend(false);
+  const merged = takeMerged(zone, count, order, limit);
+  if (merged == 0) lend(true);
+  else retireAll();
+  return merged;
+}
+
+/** The same from what is merged. */
+function takeMerged(zone: usize, count: u32, order: u32, limit: u32): u32 {
   const frame = takeFitting(zone, count, order, limit);
   if (frame != 0) return frame;
   // A class at or above the order holds every place there is for a full power of two in an uncut zone.
   if (count == 1 << order && limit >= load<u32>(zone, Z_END)) return 0;
-  return load<u32>(zone, Z_FREE) < count ? 0 : takeAnywhere(zone, count, order, limit);
+  return takeAnywhere(zone, count, order, limit);
 }
 
 /** Is a physical address a multiple of 2^order frames? */
@@ -66,25 +86,70 @@ function isAligned(physical: f64, order: u32): bool {
   return Math.floor(physical / bytes) * bytes == physical;
 }
 
-/**
- * A block without constraints. Its first frame, or 0 when out of memory.
- *
- * (A front cache, one stack of ready blocks per size, would stand here, before the zones are looked at.)
- */
-export function allocate(lengthBytes: u32, tag: u32): u32 {
+/** A block without constraints, its tag still 0. Its first frame, or 0 when out of memory. */
+export function allocate(lengthBytes: u32): u32 {
+  // The quick way: something of this size is ready in the highest zone.
+  const stack = stackOf(keyOf(framesOf(lengthBytes)));
+  const top = load<u32>(stack, S_TOP);
+  const frame = load<u32>(stack + top);
+  if (frame == 0) return allocateTaking(lengthBytes);
+  store<u32>(stack, top - 4, S_TOP);
+  writeKeyed(stack, frame, lengthBytes);
+  const ready = load<u32>(H_READY_FRAMES) - load<u32>(stack, S_FRAMES);
+  store<u32>(H_READY_FRAMES, ready);
+  if (<i32>ready < load<i32>(H_PEAK_READY)) countLive();
+  return frame;
+}
+
+/** The same where nothing of the size is ready. */
+function allocateTaking(lengthBytes: u32): u32 {
   const count = framesOf(lengthBytes);
   const order = orderOf(count);
-  let zone = <usize>load<u32>(H_FIRST_ZONE);
-  do {
+  let frame = takeFour(count, order, lengthBytes);
+  if (frame == 0) frame = takePlain(count, order, lengthBytes);
+  if (frame == 0) fail(shortage(count));
+  else noteOrder(order);
+  return frame;
+}
+
+/**
+ * Four blocks of a power of two of frames at once: one to hand out, three to keep ready, for the price of one. Its first
+ * frame, or 0 when there is no such run or the gate is shut.
+ */
+function takeFour(count: u32, order: u32, lengthBytes: u32): u32 {
+  const zone = <usize>load<u32>(H_FIRST_ZONE);
+  if (count != 1 << order || order > MOST_OF_FOUR || !mayKeep(3 * count)) return 0;
+  const frame = takeFitting(zone, 4 * count, order + 2, NO_LIMIT);
+  if (frame == 0) return 0;
+  countTaken(zone, 4 * count);
+  const stack = stackOf(keyOf(count));
+  for (let i: u32 = 3; i != 0; --i) keepNew(stack, frame + i * count, count);
+  writeCode(zone, frame, count, lengthBytes);
+  store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 1);
+  countLive();
+  return frame;
+}
+
+function takePlain(count: u32, order: u32, lengthBytes: u32): u32 {
+  for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
     const frame = takeIn(zone, count, order, NO_LIMIT);
     if (frame != 0) {
-      beginBlock(zone, frame, count, lengthBytes, tag);
+      beginBlock(zone, frame, count, lengthBytes);
+      drain();
       return frame;
     }
-    zone = <usize>load<u32>(zone, Z_NEXT);
-  } while (zone != 0);
-  fail(count <= load<u32>(H_FREE_FRAMES) ? REASON_FRAGMENTED : REASON_EXHAUSTED);
+  }
   return 0;
+}
+
+/** Free frames in all zones, those of ready blocks included. */
+function freeFrames(): u32 {
+  return load<u32>(H_TOTAL_FRAMES) - load<u32>(H_TAKEN_FRAMES) + load<u32>(H_READY_FRAMES) - load<u32>(H_WITHHELD_FRAMES);
+}
+
+/** Why a request that nothing excludes from any zone failed. */
+function shortage(count: u32): u32 {
+  return count <= freeFrames() ? REASON_FRAGMENTED : REASON_EXHAUSTED;
 }
 
 export function fail(reason: u32): void {
@@ -95,7 +160,7 @@ export function fail(reason: u32): void {
 
 /** Note what was free when an allocation failed. Apart from `fail`, because it walks the members of a class. */
 export function noteFailure(): void {
-  store<u32>(H_FAIL_FREE, load<u32>(H_FREE_FRAMES));
+  store<u32>(H_FAIL_FREE, freeFrames());
   store<u32>(H_FAIL_LONGEST, longestBlock());
 }
 
@@ -135,17 +200,20 @@ export function reasonOf(lengthBytes: u32, count: u32, order: u32, least: u32, e
     const group = scatter ? gatherPieces(lengthBytes, count, least, HIGHEST, ANY_NODE, ANY_NODE, 0) : 0;
     if (group != 0) undo(group);
     store<u32>(H_PEAK_FRAMES, peak); // what was held for a moment was never live
+    countLive();
     if (group != 0) return REASON_ADDRESSING;
   }
-  return count <= load<u32>(H_FREE_FRAMES) ? REASON_FRAGMENTED : REASON_EXHAUSTED;
+  return shortage(count);
 }
 
 /** A scattered block. Its virtual address, or 0 when out of memory. Arguments as for `gatherPieces`. */
 export function gather(lengthBytes: u32, count: u32, least: u32, highest: f64, node: u32, preferred: u32, tag: u32): f64 {
   const peak = load<u32>(H_PEAK_FRAMES);
   const group = gatherPieces(lengthBytes, count, least, highest, node, preferred, tag);
-  if (group == 0) store<u32>(H_PEAK_FRAMES, peak); // as in reasonOf
-  else store<u32>(H_LIVE_BLOCKS, load<u32>(H_LIVE_BLOCKS) + 1);
+  if (group == 0) {
+    store<u32>(H_PEAK_FRAMES, peak); // as in reasonOf
+    countLive();
+  } else store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 1);
   return group;
 }
 
@@ -156,7 +224,7 @@ export function gather(lengthBytes: u32, count: u32, least: u32, highest: f64, n
  * last, which is what remains. With `least` 0 this succeeds whenever enough frames are free, for single frames can always be had.
  */
 function gatherPieces(lengthBytes: u32, count: u32, least: u32, highest: f64, node: u32, preferred: u32, tag: u32): f64 {
-  if (count > load<u32>(H_FREE_FRAMES)) return 0;
+  if (count > freeFrames()) return 0;
   const shift = load<u32>(H_FRAME_SHIFT);
   const group = scatterGap(<f64>(<u64>count << shift));
   if (group == 0) return 0;
@@ -201,7 +269,7 @@ function undo(group: f64): void {
 /** Free the scattered block at `group`, which the caller has checked. */
 export function freeScattered(group: f64): void {
   undo(group);
-  store<u32>(H_LIVE_BLOCKS, load<u32>(H_LIVE_BLOCKS) - 1);
+  store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) - 1);
 }
 
 /** The zone that holds a physical address, or 0. */
@@ -214,11 +282,13 @@ export function zoneAt(physical: f64): usize {
   return 0;
 }
 
-/** The longest block that an unconstrained request could take now, in frames. */
+/** The longest block that an unconstrained request could take now, in frames, ready blocks given back first. Changes nothing. */
 export function longestBlock(): u32 {
   let best: u32 = 0;
+  lend(false);
   for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
     best = max(best, longest(zone));
   }
+  lend(true);
   return best;
 }

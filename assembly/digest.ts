@@ -11,19 +11,19 @@
  * because this module has no globals.
  */
 import {
-  H_DIGEST_A, H_DIGEST_B, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_LENGTH_SHIFT, H_MAP_BASE, H_MAP_COUNT, H_NEXT_FRAME, H_SCATTER_BASE, H_ZONE_COUNT, MAP_RECORD, M_BYTES,
-  M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_FRAMES, PAGE_SHIFT, ZONES, ZONE_SIZE, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_FREE, Z_LENGTHS, Z_NODE,
+  H_AGE, H_DIGEST_A, H_DIGEST_B, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_CODE_SHIFT, H_MAP_BASE, H_MAP_COUNT, H_NEXT_FRAME, H_READY_LIMIT, H_RECENT, H_SCATTER_BASE, H_ZONE_COUNT, MAP_RECORD, M_BYTES,
+  M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_FRAMES, PAGE_SHIFT, KEYS, STACKS, STACK_COUNT, STACK_FULL, STACK_SHIFT, S_BASE, S_TOP, ZONES, ZONE_SIZE, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_CLASS_COUNTS, Z_FREE, Z_CODES, Z_NODE,
   Z_PAGE_END, Z_PAGE_FIRST, Z_WINDOW,
 } from "./layout";
-import { framesOf, isLength, isPageLength, lengthAt, pageLengthAt, tagAt } from "./blocks";
+import { tagAt } from "./blocks";
+import { codeAt, framesFor, isLength, pageLengthAt } from "./codes";
+import { stackOf } from "./ready";
 import { physicalOf } from "./allocate";
 import { record } from "./mappings";
 
 const START: u64 = 0x85a308d3243f6a88;
 const END_OF_BLOCKS: u32 = 0xffffffff;
 
-// @ts-ignore: decorator
-@inline
 function mix(state: u64, word: u32): u64 {
   const a = rotl<u32>(<u32>state ^ word, 13) * 0x9e3779b1;
   const b = rotl<u32>((<u32>(state >> 32) + word) ^ a, 15) * 0x85ebca77;
@@ -67,20 +67,20 @@ export function digest(): void {
 /** The live contiguous blocks of a zone, in ascending order. */
 function mixBlocks(state: u64, zone: usize): u64 {
   const end = load<u32>(zone, Z_PAGE_END);
-  const perWord: u32 = 8 >> load<u32>(H_LENGTH_SHIFT);
+  const perWord: u32 = 8 >> load<u32>(H_CODE_SHIFT);
   for (let page = load<u32>(zone, Z_PAGE_FIRST); page < end; ) {
     const large = pageLengthAt(zone, page);
-    if (isPageLength(large)) {
+    if (large != 0) {
       state = mixBlock(state, zone, page << PAGE_SHIFT, large);
-      page += framesOf(large) >> PAGE_SHIFT;
+      page += framesFor(large) >> PAGE_SHIFT;
       // The page where the block ends may hold others behind it; where it ends a page, the next is untouched by it.
-      if ((framesOf(large) & (PAGE_FRAMES - 1)) == 0) continue;
+      if ((framesFor(large) & (PAGE_FRAMES - 1)) == 0) continue;
     }
     const first = page << PAGE_SHIFT;
     for (let i: u32 = 0; i < PAGE_FRAMES; i += perWord) {
-      if (lengthsWord(zone, first + i) == 0) continue;
+      if (codesWord(zone, first + i) == 0) continue;
       for (let k: u32 = 0; k < perWord; ++k) {
-        const small = lengthAt(zone, first + i + k);
+        const small = codeAt(zone, first + i + k);
         if (isLength(small)) state = mixBlock(state, zone, first + i + k, small);
       }
     }
@@ -89,9 +89,9 @@ function mixBlocks(state: u64, zone: usize): u64 {
   return state;
 }
 
-/** Eight bytes of `lengths` at once. */
-function lengthsWord(zone: usize, frame: u32): u64 {
-  return load<u64>(<usize>(load<u32>(zone, Z_LENGTHS) + (frame << load<u32>(H_LENGTH_SHIFT))));
+/** Eight bytes of `codes` at once. */
+function codesWord(zone: usize, frame: u32): u64 {
+  return load<u64>(<usize>(load<u32>(zone, Z_CODES) + (frame << load<u32>(H_CODE_SHIFT))));
 }
 
 function mixBlock(state: u64, zone: usize, frame: u32, lengthBytes: u32): u64 {
@@ -130,8 +130,6 @@ function continues(i: u32): bool {
 // ---- the image -------------------------------------------------------------------------------------------------------
 
 /** One step over eight bytes. */
-// @ts-ignore: decorator
-@inline
 function fold(state: u64, word: u64): u64 {
   return rotl<u64>(state ^ word, 23) * 0x9e3779b97f4a7c15;
 }
@@ -141,25 +139,37 @@ export function imageDigest(): void {
   let state = fold(START, <u64>load<u32>(H_FRAME_SHIFT) | ((<u64>load<u32>(H_FLAGS)) << 32));
   state = fold(state, reinterpret<u64>(load<f64>(H_SCATTER_BASE)));
   const arraysEnd = <usize>load<u32>(H_MAP_BASE);
-  for (let at: usize = ZONES; at < arraysEnd; at += 8) state = fold(state, load<u64>(at));
+  state = fold(fold(fold(state, load<u32>(H_READY_LIMIT)), load<u64>(H_RECENT)), load<u64>(H_AGE));
+  // What lies above the top of a stack decides nothing, and is cleared so that it does not count.
+  for (let key: u32 = 1; key < STACK_COUNT; ++key) {
+    const above = load<u32>(stackOf(key), S_TOP) + 4;
+    memory.fill(stackOf(key) + above, 0, STACK_FULL + 4 - above);
+  }
+  for (let at: usize = STACKS; at < arraysEnd; at += 8) state = fold(state, load<u64>(at));
   const mapped = <usize>(load<u32>(H_MAP_COUNT) * MAP_RECORD);
   for (let at: usize = 0; at < mapped; at += 8) state = fold(state, load<u64>(arraysEnd + at));
   finish(state ^ (state >> 29));
 }
 
-/** A checksum over what opening wrote: the zone records but for the two fields that live, and the header's constants. */
+/** A checksum over what opening wrote: the zone records but for what lives in them, and the header's constants. */
 export function geometry(): u32 {
   let state = fold(START, load<u64>(H_FRAME_SHIFT));
-  state = fold(state, <u64>load<u32>(H_ZONE_COUNT) | ((<u64>load<u32>(H_LENGTH_SHIFT)) << 32));
+  state = fold(state, <u64>load<u32>(H_ZONE_COUNT) | ((<u64>load<u32>(H_CODE_SHIFT)) << 32));
   state = fold(state, <u64>load<u32>(H_MAP_BASE) | ((<u64>load<u32>(H_NEXT_FRAME)) << 32));
   state = fold(state, reinterpret<u64>(load<f64>(H_SCATTER_BASE)));
   state = fold(state, load<u32>(H_FIRST_ZONE));
   const zones = load<u32>(H_ZONE_COUNT);
   for (let i: u32 = 0; i < zones; ++i) {
     const zone = zoneRecord(i);
-    for (let at: u32 = 0; at < ZONE_SIZE; at += 4) {
+    for (let at: u32 = 0; at < Z_CLASS_COUNTS; at += 4) {
       if (at != Z_AVAILABLE && at != Z_FREE) state = fold(state, load<u32>(zone + at));
     }
   }
+  for (let at: u32 = 0; at < STACK_COUNT << STACK_SHIFT; at += 4) {
+    // Of the stacks, the tops and entries live; key 0 has neither.
+    const lives = at >= 1 << STACK_SHIFT && (at & ((1 << STACK_SHIFT) - 1)) < S_BASE;
+    if (!lives) state = fold(state, load<u32>(STACKS + at));
+  }
+  for (let at: u32 = KEYS; at < STACKS; at += 8) state = fold(state, load<u64>(at));
   return <u32>(state ^ (state >> 32));
 }

@@ -195,8 +195,8 @@ export function freeFrom(zone: usize, frame: u32, most: u32): u32 {
   return min(count, most);
 }
 
-/** Take exactly these frames. All are free; `frame` is as for `freeFrom`. */
-function takeRange(zone: usize, frame: u32, count: u32): void {
+/** Take exactly these frames. All are free. */
+export function takeRange(zone: usize, frame: u32, count: u32): void {
   while (count != 0) {
     const page = frame >> PAGE_SHIFT;
     const offset = frame & (PAGE_FRAMES - 1);
@@ -206,14 +206,23 @@ function takeRange(zone: usize, frame: u32, count: u32): void {
       taken = min(count, PAGE_FRAMES - offset);
       takeFromPage(zone, page, word, offset, taken);
     } else {
-      const cls = runAt(zone, page);
-      assert(cls != 0);
-      taken = min(count, 1 << cls);
-      takeFromRun(zone, cls, page, taken);
+      const cls = runAround(zone, page);
+      const start = (page >> (cls - PAGE_CLASS)) << (cls - PAGE_CLASS);
+      taken = min(count, (start << PAGE_SHIFT) + (1 << cls) - frame);
+      takeFromRun(zone, cls, start, frame + taken - (start << PAGE_SHIFT));
+      if (frame != start << PAGE_SHIFT) give(zone, start << PAGE_SHIFT, frame - (start << PAGE_SHIFT));
     }
     frame += taken;
     count -= taken;
   }
+}
+
+/** The class of the run that holds a whole free page. */
+function runAround(zone: usize, page: u32): u32 {
+  let cls: u32 = PAGE_CLASS;
+  while (cls < load<u32>(zone, Z_TOP_CLASS) && !has(zone, cls, page)) ++cls;
+  assert(has(zone, cls, page));
+  return cls;
 }
 
 // ---- giving back ---------------------------------------------------------------------------------------------------

@@ -5,12 +5,12 @@
  * copy of memory is a copy of the allocator. The bytes that drivers and devices share are never here; the core manages
  * addresses only.
  *
- *   0        4096       4352     5120          21504
- *   +--------+----------+--------+-------------+-------+---------------------+----------+----------+
- *   | static | header   | report | request     | zone  | per zone: words,    | mappings | mappings |
- *   | data   |          |        | ring        | records| trees, lengths, tags| by virtual| by phys. |
- *   +--------+----------+--------+-------------+-------+---------------------+----------+----------+
- *             |<- counters, scratch ---------->|<------ the image: decides every later answer ---->|
+ *   0        4096       4352     5120      21504  25728    42112
+ *   +--------+----------+--------+---------+------+--------+---------+-------------------+----------+----------+
+ *   | static | header   | report | request | keys | ready  | zone    | per zone: words,  | mappings | mappings |
+ *   | data   |          |        | ring    |      | blocks | records | trees, codes, tags| by virt. | by phys. |
+ *   +--------+----------+--------+---------+------+--------+---------+-------------------+----------+----------+
+ *             |<- counters, scratch ------>|      |<---------- the image: decides later answers ---------->|
  *
  * Static data is what the debug build's asserts say; the release build has none and leaves those bytes zero.
  *
@@ -32,12 +32,20 @@
  * a run of pages is log2 of its frames, 6 and up. So one mask of the classes that are not empty answers where a request
  * of order o can come from: any class at or above o.
  *
- * Live blocks. The exact length in bytes of a live block stands at its first frame, and proves a free in one compare:
+ * Live blocks. A code that stands for the exact length in bytes is kept where a live block starts, and proves a free in
+ * one compare:
  *
- *   fewer than 64 frames   `lengths`, one u16 per frame (u32 where a frame is above 1024 bytes)
- *   64 frames and more     `pageLengths`, one u32 per page; such a block always starts a page
+ *   fewer than 64 frames   `codes`, one entry per frame
+ *   64 frames and more     `pageCodes`, one entry per page; such a block always starts a page
  *
- * Zero means that no block ever started here. The marks below cannot be lengths.
+ * Where a frame has 1024 bytes and more, an entry is a u32 and the code is the length. Below, an entry is a u16: the
+ * length where the block has fewer than 64 frames; pages * frameSize + slack where it has 1 to 64 whole pages (slack: the
+ * bytes of the last frame that were not asked for); else PAGE_LONG, and the length is in `longLengths`, a u32 per page.
+ * Zero means that no block ever started here. The marks below are no codes.
+ *
+ * Ready blocks. A freed block of up to 63 frames, or of 1 to 64 whole pages, may be kept as it is for the next request of
+ * the same number of frames, on one of 128 stacks (ready.ts). Its frames are taken, as far as words and trees
+ * know, and its code says that it is ready.
  *
  * Idea: TLSF keeps a two-level mask over lists; here the second level is an address-ordered tree of bits, which needs no
  * links, cannot form a cycle when damaged, and always gives the lowest address.
@@ -64,15 +72,15 @@ export const H_MAP_BASE: u32 = 4124;
 export const H_MAP_CAPACITY: u32 = 4128; // records
 export const H_MAP_COUNT: u32 = 4132; // records
 export const H_INDEX_BASE: u32 = 4136; // the mappings by physical address
-export const H_LENGTH_SHIFT: u32 = 4140; // 1 or 2: log2 of the bytes of an entry of `lengths`
+export const H_CODE_SHIFT: u32 = 4140; // 1 or 2: log2 of the bytes of an entry of `codes` and `pageCodes`
 export const H_SCATTER_BASE: u32 = 4144; // f64: lowest virtual address for scattered blocks
 export const H_NEXT_FRAME: u32 = 4152; // first frame number not given to any zone
 export const H_GEOMETRY: u32 = 4156; // checksum over what opening wrote once and nothing changes
 
 // Counters and scratch: no answer depends on them.
 export const H_TOTAL_FRAMES: u32 = 4160;
-export const H_FREE_FRAMES: u32 = 4164;
-export const H_LIVE_BLOCKS: u32 = 4168;
+export const H_TAKEN_FRAMES: u32 = 4164; // in live or ready blocks: what words and trees do not show as free
+export const H_BLOCKS: u32 = 4168; // live and ready; a scattered block is one
 export const H_WITHHELD_FRAMES: u32 = 4172;
 export const H_PEAK_FRAMES: u32 = 4176;
 export const H_REASON: u32 = 4180; // why the last allocation failed
@@ -81,6 +89,13 @@ export const H_FOUND_HEAD: u32 = 4192; // what `lookup` found
 export const H_FOUND_FRAMES: u32 = 4196;
 export const H_FOUND_LENGTH: u32 = 4200;
 export const H_FOUND_ZONE: u32 = 4204;
+export const H_READY_FRAMES: u32 = 4224; // of the taken, those in ready blocks; the others are live
+export const H_READY_LIMIT: u32 = 4228; // a free keeps its block ready up to so many frames; 0 while the gate is shut
+export const H_PEAK_READY: u32 = 4232; // i32: the live frames pass their peak when fewer than so many are ready
+export const H_RECENT: u32 = 4240; // the largest order that found nothing ready of late
+export const H_RECENT_NEXT: u32 = 4244; // the same since the last look
+export const H_AGE: u32 = 4248; // how often frames of the highest zone were taken or given
+export const H_DRAIN: u32 = 4252; // the key whose stack is drained next
 export const H_FAIL_FREE: u32 = 4216; // what was free when the last recorded allocation failed, in frames
 export const H_FAIL_LONGEST: u32 = 4220; // and the longest block that could be had then
 export const H_DIGEST_A: u32 = 4208; // what a digest left: two u32
@@ -126,11 +141,34 @@ export const REASON_FRAGMENTED: u32 = 2;
 export const REASON_ADDRESSING: u32 = 3;
 export const REASON_BOUNDARY: u32 = 4;
 
+// ---- keys -------------------------------------------------------------------------------------------------------------
+
+/** From a number of frames, 0 to KEYED_FRAMES + 1, to the stack of ready blocks of that size: one byte each. */
+export const KEYS: u32 = 21504;
+/** The largest block that can be kept ready. */
+export const KEYED_FRAMES: u32 = 4096;
+
+// ---- stacks of ready blocks ------------------------------------------------------------------------------------------
+
+/** One per key, for the highest zone. Key 0 is always full and gives nothing. */
+export const STACKS: u32 = 25728;
+export const STACK_SHIFT: u32 = 7; // log2 of the bytes of a stack
+export const STACK_COUNT: u32 = 128;
+export const S_TOP: u32 = 0; // byte offset of the last entry, 0 when empty; the entries follow
+export const STACK_FULL: u32 = 100; // offset of the last entry there is room for
+// What the size of the blocks decides, so that no path has to ask which size it is.
+export const S_BASE: u32 = 104; // where their codes are: the zone's pointer to `codes` or `pageCodes`
+export const S_SHIFT: u32 = 108; // what to shift a frame number by to get the entry
+export const S_FLIP: u32 = 112; // code = (length ^ flip) + bias
+export const S_BIAS: u32 = 116;
+export const S_FRAMES: u32 = 120;
+export const S_MARK: u32 = 124; // the mark of a ready block that was handed out before
+
 // ---- zone records --------------------------------------------------------------------------------------------------
 
-/** Behind the ring. */
-export const ZONES: u32 = 21504;
-export const ZONE_SIZE: u32 = 1152;
+/** Behind the stacks. */
+export const ZONES: u32 = 42112;
+export const ZONE_SIZE: u32 = 1280;
 
 export const Z_BASE: u32 = 0; // f64: first physical byte
 export const Z_WINDOW: u32 = 8; // f64: first virtual byte
@@ -148,15 +186,18 @@ export const Z_PAGE_FIRST: u32 = 56; // first page with a frame in the zone
 export const Z_PAGE_END: u32 = 60; // one past the last such page
 // Biased pointers: add the number of the frame or page, scaled; the bias takes the zone's first page off.
 export const Z_WORDS: u32 = 64; // u64 per page
-export const Z_LENGTHS: u32 = 68; // u16 or u32 per frame
-export const Z_PAGE_LENGTHS: u32 = 72; // u32 per page
+export const Z_CODES: u32 = 68; // u16 or u32 per frame
+export const Z_PAGE_CODES: u32 = 72; // u16 or u32 per page
 export const Z_TAGS: u32 = 76; // u32 per frame; 0 without tags
 // Where the zone's arrays really lie, for the walk of `verify` and for readers of the image.
 export const Z_ARRAYS: u32 = 80;
 export const Z_ARRAYS_END: u32 = 84;
 export const Z_TOP_CLASS: u32 = 88; // the highest class this zone can have
+
 export const Z_SPAN_ORDER: u32 = 92; // frame numbers are congruent to physical ones modulo 2^this
 export const Z_TREES: u32 = 96; // 32 tree records
+export const Z_LONG_LENGTHS: u32 = 1120; // biased pointer, u32 per page; only with u16 codes
+export const Z_CLASS_COUNTS: u32 = 1152; // u32 per class: members of its tree
 
 /** A tree record: five biased level pointers, leaves first, then the index of the one word of the top level. */
 export const TREE_SIZE: u32 = 32;
@@ -168,9 +209,9 @@ export const PAGE_FRAMES: u32 = 64;
 /** Class of one whole page. */
 export const PAGE_CLASS: u32 = 6;
 
-// ---- marks in place of a length ------------------------------------------------------------------------------------
+// ---- marks in place of a code --------------------------------------------------------------------------------------
 
-// In `lengths`, as the low 16 or all 32 bits of these. No length of up to 63 frames reaches them.
+// In `codes`, as the low 16 or all 32 bits of these. No length of up to 63 frames reaches them.
 /** A piece of a scattered block starts here; its length is in the mappings. */
 export const MARK_PIECE: u32 = 0xffffffff;
 /** No live block starts here, one did. */
@@ -178,10 +219,18 @@ export const MARK_FREED: u32 = 0xfffffffe;
 /** Both: a piece starts here, and a block once did. */
 export const MARK_PIECE_FREED: u32 = 0xfffffffd;
 
-// In `pageLengths`. No length of 64 frames and more is as small.
+/** A ready block starts here that was never handed out, and one that was. */
+export const MARK_READY: u32 = 0xfffffffc;
+export const MARK_READY_FREED: u32 = 0xfffffffb;
+
+// In `pageCodes`. No code of a block of 64 frames and more is as small.
 export const PAGE_PIECE: u32 = 1;
 export const PAGE_FREED: u32 = 2;
 export const PAGE_PIECE_FREED: u32 = 3;
+export const PAGE_READY: u32 = 4;
+export const PAGE_READY_FREED: u32 = 5;
+/** A live block starts here whose length is in `longLengths`. */
+export const PAGE_LONG: u32 = 6;
 
 // ---- mappings ------------------------------------------------------------------------------------------------------
 
@@ -233,6 +282,7 @@ export const RULE_TAGS: u32 = 11;
 export const RULE_MAPPINGS: u32 = 12;
 export const RULE_INDEX: u32 = 13;
 export const RULE_PIECES: u32 = 14;
+export const RULE_READY: u32 = 15;
 
 // ---- answers of open -----------------------------------------------------------------------------------------------
 

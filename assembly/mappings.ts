@@ -24,14 +24,10 @@ import {
   MAP_RECORD, M_BYTES, M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, Z_BASE, Z_FIRST,
 } from "./layout";
 
-// @ts-ignore: decorator
-@inline
 export function record(i: u32): usize {
   return <usize>(load<u32>(H_MAP_BASE) + i * MAP_RECORD);
 }
 
-// @ts-ignore: decorator
-@inline
 export function indexRecord(i: u32): usize {
   return <usize>(load<u32>(H_INDEX_BASE) + i * INDEX_RECORD);
 }

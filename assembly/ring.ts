@@ -15,8 +15,9 @@ import {
   HAS_ALIGN, HAS_BOUNDARY, HAS_HIGHEST, HAS_NODE, HAS_PREFERRED, H_REASON, MAY_SCATTER, M_PHYSICAL, REASON_BOUNDARY, REASON_NONE, RING, RING_CAPACITY,
   RING_ENTRY, R_ALIGN_ORDER, R_BOUNDARY, R_FLAGS, R_FRAME, R_HIGHEST, R_LENGTH, R_NODE, R_PHYSICAL, R_PREFERRED, R_REASON, R_TAG, R_VIRTUAL, Z_BASE, Z_WINDOW,
 } from "./layout";
-import { ANY_NODE, HIGHEST, allocate, fail, gather, noteFailure, physicalOf, reasonOf, takeConstrained } from "./allocate";
-import { beginBlock, framesOf, zoneOf } from "./blocks";
+import { ANY_NODE, HIGHEST, allocate, fail, gather, noteFailure, physicalOf, reachesAll, reasonOf, takeConstrained } from "./allocate";
+import { beginBlock, setTag, zoneOf } from "./blocks";
+import { framesFor } from "./codes";
 import { mappingAt } from "./mappings";
 import { orderOf } from "./bits";
 
@@ -32,22 +33,25 @@ function serveEntry(entry: usize): u32 {
   const lengthBytes = load<u32>(entry, R_LENGTH);
   const flags = load<u32>(entry, R_FLAGS);
   const tag = load<u32>(entry, R_TAG);
-  const frame = flags == 0 ? allocate(lengthBytes, tag) : allocateConstrained(entry, lengthBytes, flags, tag);
-  if (frame == 0) return flags == 0 ? answer(entry, 0, 0, 0, load<u32>(H_REASON)) : load<f64>(entry, R_VIRTUAL) != 0 ? 1 : 0;
+  const frame = flags == 0 ? allocateOrAnswer(entry, lengthBytes) : allocateConstrained(entry, lengthBytes, flags, tag);
+  if (frame == 0) return load<f64>(entry, R_VIRTUAL) != 0 ? 1 : 0;
   const zone = zoneOf(frame);
+  setTag(zone, frame, tag);
   const physical = physicalOf(zone, frame);
   return answer(entry, frame, physical - load<f64>(zone, Z_BASE) + load<f64>(zone, Z_WINDOW), physical, REASON_NONE);
 }
 
 /** The first frame of a block, or 0 with the entry already answered: a scattered block, or why there is none. */
 function allocateConstrained(entry: usize, lengthBytes: u32, flags: u32, tag: u32): u32 {
-  const count = framesOf(lengthBytes);
+  const count = framesFor(lengthBytes);
   const least: u32 = flags & HAS_ALIGN ? load<u32>(entry, R_ALIGN_ORDER) : 0;
   const order = max(orderOf(count), least);
   const highest = flags & HAS_HIGHEST ? load<f64>(entry, R_HIGHEST) : HIGHEST;
   const node = flags & HAS_NODE ? load<u32>(entry, R_NODE) : ANY_NODE;
   const preferred = flags & HAS_PREFERRED ? load<u32>(entry, R_PREFERRED) : ANY_NODE;
   const scatter = (flags & MAY_SCATTER) != 0;
+  // A device that reaches the highest zone to its end reaches every zone: a plain request.
+  if (flags == HAS_HIGHEST && reachesAll(highest)) return allocateOrAnswer(entry, lengthBytes);
   if (flags & HAS_BOUNDARY && load<f64>(entry, R_BOUNDARY) < <f64>lengthBytes) {
     fail(REASON_BOUNDARY);
     answer(entry, 0, 0, 0, REASON_BOUNDARY);
@@ -55,7 +59,7 @@ function allocateConstrained(entry: usize, lengthBytes: u32, flags: u32, tag: u3
   }
   const frame = takeConstrained(count, order, highest, node, preferred);
   if (frame != 0) {
-    beginBlock(zoneOf(frame), frame, count, lengthBytes, tag);
+    beginBlock(zoneOf(frame), frame, count, lengthBytes);
     return frame;
   }
   const group = scatter ? gather(lengthBytes, count, least, highest, node, preferred, tag) : 0;
@@ -67,6 +71,13 @@ function allocateConstrained(entry: usize, lengthBytes: u32, flags: u32, tag: u3
   fail(reason);
   answer(entry, 0, 0, 0, reason);
   return 0;
+}
+
+/** A plain block, or 0 with the entry answered. */
+function allocateOrAnswer(entry: usize, lengthBytes: u32): u32 {
+  const frame = allocate(lengthBytes);
+  if (frame == 0) answer(entry, 0, 0, 0, load<u32>(H_REASON));
+  return frame;
 }
 
 function answer(entry: usize, frame: u32, virtual: f64, physical: f64, reason: u32): u32 {

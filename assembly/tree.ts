@@ -14,7 +14,7 @@
  * Pointers are biased (see layout.ts): an index is used as it is, page number >> (class - 6), and the zone's own first
  * index is already taken off in the pointer.
  */
-import { PAGE_CLASS, TREE_SIZE, T_TOP, Z_AVAILABLE, Z_DEPTH, Z_PAGE_END, Z_TREES } from "./layout";
+import { PAGE_CLASS, TREE_SIZE, T_TOP, Z_AVAILABLE, Z_CLASS_COUNTS, Z_DEPTH, Z_PAGE_END, Z_TREES } from "./layout";
 
 // @ts-ignore: decorator
 @inline
@@ -47,6 +47,8 @@ export function has(zone: usize, cls: u32, page: u32): bool {
 /** Make the run that starts at `page` a member. It is none yet. */
 export function add(zone: usize, cls: u32, page: u32): void {
   assert(!has(zone, cls, page));
+  const counts = zone + Z_CLASS_COUNTS + (cls << 2);
+  store<u32>(counts, load<u32>(counts) + 1);
   const tree = treeOf(zone, cls);
   const depth = load<u32>(zone, Z_DEPTH);
   let index = page >> scaleOf(cls);
@@ -63,6 +65,8 @@ export function add(zone: usize, cls: u32, page: u32): void {
 /** Take the run that starts at `page` out. It is a member. */
 export function remove(zone: usize, cls: u32, page: u32): void {
   assert(has(zone, cls, page));
+  const counts = zone + Z_CLASS_COUNTS + (cls << 2);
+  store<u32>(counts, load<u32>(counts) - 1);
   const tree = treeOf(zone, cls);
   const depth = load<u32>(zone, Z_DEPTH);
   let index = page >> scaleOf(cls);

@@ -5,33 +5,38 @@
  *
  *    1 geometry    what opening wrote once is as it was written
  *    2 partition   each frame of a zone is free or live, never both; no frame outside it is either
- *    3 counts      free + live + withheld = total, per zone and in all; blocks counted = live blocks; peak >= live
+ *    3 counts      free + taken + withheld = total, per zone and in all; blocks counted = live and ready ones; peak >= live
  *    4 words       a word is never all ones: a page that is all free belongs to a run
  *    5 classes     a page is in the tree of class c exactly when its word's longest aligned run is 2^c
  *    6 runs        a run lies in the zone, its words are 0, and no other run starts inside it
  *    7 buddies     no two runs that could be one
- *    8 trees       a bit above is set exactly when the word below is not 0; nothing is set outside the zone
+ *    8 trees       a bit above is set exactly when the word below is not 0; nothing is set outside the zone; members are
+ *                  counted
  *    9 blocks      a live block lies in its zone, starts where its length demands, and overlaps no other
- *   10 lengths     an entry of `lengths` is a length of 1 to 63 frames or a mark; of `pageLengths`, of 64 and more
+ *   10 lengths     an entry of `codes` is a length of 1 to 63 frames or a mark; of `pageCodes`, of 64 and more
  *   11 tags        a frame where no live block starts has the tag 0
  *   12 mappings    runs ascend and are disjoint; the runs of a group follow each other and add up; none meets a window
  *   13 index       the same runs, ascending and disjoint in physical memory; foreign ones meet no zone
  *   14 pieces      every run of a scattered block is marked in its zone, every mark belongs to such a run
+ *   15 ready       every entry of a stack is marked as ready, every such mark belongs to an entry; the frames are counted
  *
- * Free is counted from the words and trees, live from the lengths: two structures that never read each other, so damage
- * to either shows as a frame that is both or neither. Geometry is looked at first, because all pointers stem from it;
+ * Free is counted from the words and trees, taken from the codes: two structures that never read each other, so damage
+ * to either shows as a frame that is both or neither. For the walk, ready blocks are given codes as if they were live
+ * (their full length, or one byte less for those that were never handed out), and their marks again after it. Geometry is looked at first, because all pointers stem from it;
  * when it fails nothing else is believed or walked. Changes nothing but the report. Cost: in proportion to the frames.
  */
 import {
-  H_FRAME_SHIFT, H_FREE_FRAMES, H_GEOMETRY, H_INDEX_BASE, H_LIVE_BLOCKS, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT, H_MEMORY_PAGES, H_PEAK_FRAMES,
-  H_TOTAL_FRAMES, H_VERSION, H_WITHHELD_FRAMES, H_ZONE_COUNT, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL, KIND_FOREIGN, KIND_SCATTERED, MAGIC, MAP_LIMIT, MAP_RECORD,
-  M_BYTES, M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT, REPORT, REPORT_CAPACITY,
-  RULE_BLOCKS, RULE_BUDDIES, RULE_CLASSES, RULE_COUNTS, RULE_GEOMETRY, RULE_INDEX, RULE_LENGTHS, RULE_MAPPINGS, RULE_PARTITION, RULE_PIECES, RULE_RUNS, RULE_TAGS,
-  RULE_TREES, RULE_WORDS, VERSION, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE, Z_PAGE_END, Z_PAGE_FIRST, Z_TAGS,
+  H_BLOCKS, H_FIRST_ZONE, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT, H_MEMORY_PAGES, H_PEAK_FRAMES, H_PEAK_READY,
+  H_READY_FRAMES, H_TAKEN_FRAMES, H_TOTAL_FRAMES, H_VERSION, H_WITHHELD_FRAMES, H_ZONE_COUNT, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL, KIND_FOREIGN, KIND_SCATTERED, MAGIC, MAP_LIMIT, MAP_RECORD,
+  MARK_READY, MARK_READY_FREED, M_BYTES, M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_CLASS, PAGE_FRAMES, PAGE_LONG, PAGE_READY, PAGE_READY_FREED, PAGE_SHIFT, REPORT, REPORT_CAPACITY,
+  RULE_BLOCKS, RULE_BUDDIES, RULE_CLASSES, RULE_COUNTS, RULE_GEOMETRY, RULE_INDEX, RULE_LENGTHS, RULE_MAPPINGS, RULE_PARTITION, RULE_PIECES, RULE_READY, RULE_RUNS, RULE_TAGS,
+  RULE_TREES, RULE_WORDS, STACK_COUNT, STACK_FULL, S_TOP, VERSION, zoneRecord, Z_AVAILABLE, Z_BASE, Z_CLASS_COUNTS, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE, Z_PAGE_END, Z_PAGE_FIRST, Z_TAGS,
   Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW,
 } from "./layout";
 import { classOf, lowBits, orderOf } from "./bits";
-import { framesOf, isLength, isPageLength, isPagePiece, isPiece, lengthAt, pageLengthAt, tagAt } from "./blocks";
+import { tagAt } from "./blocks";
+import { codeAt, framesFor, framesOfKey, isLength, isMarked, isPagePiece, isPiece, keyOf, pageCodeAt, pageLengthAt, setMark, writeCode } from "./codes";
+import { stackOf } from "./ready";
 import { geometry } from "./digest";
 import { indexRecord, mappingAtPhysical, record } from "./mappings";
 import { physicalOf, zoneAt } from "./allocate";
@@ -45,9 +50,10 @@ const S_FREE: u32 = SUMS + 4;
 const S_LIVE: u32 = SUMS + 8;
 const S_BLOCKS: u32 = SUMS + 12;
 const S_PIECES: u32 = SUMS + 16;
+const S_READY: u32 = SUMS + 20;
+/** How many ready blocks have codes as if they were live. */
+const S_DISGUISED: u32 = SUMS + 24;
 
-// @ts-ignore: decorator
-@inline
 function count(at: u32, more: u32): void {
   store<u32>(at, load<u32>(at) + more);
 }
@@ -64,16 +70,19 @@ function broken(rule: u32, frame: u32): void {
 
 /** How many findings there are; the first REPORT_CAPACITY of them are in the report. */
 export function verify(): u32 {
-  memory.fill(REPORT, 0, REPORT_CAPACITY * 8 + 20);
+  memory.fill(REPORT, 0, REPORT_CAPACITY * 8 + 28);
   if (!geometryHolds()) {
     broken(RULE_GEOMETRY, 0);
     return 1;
   }
   verifyMappings();
   if (load<u32>(S_FINDINGS) != 0) return load<u32>(S_FINDINGS); // pieces are looked up there
-  const zones = load<u32>(H_ZONE_COUNT);
-  for (let i: u32 = 0; i < zones; ++i) verifyZone(zoneRecord(i));
-  verifyCounts();
+  if (disguiseReady(false)) {
+    const zones = load<u32>(H_ZONE_COUNT);
+    for (let i: u32 = 0; i < zones; ++i) verifyZone(zoneRecord(i));
+    verifyCounts();
+  }
+  if (load<u32>(S_DISGUISED) != 0) disguiseReady(true);
   return load<u32>(S_FINDINGS);
 }
 
@@ -93,17 +102,19 @@ function geometryHolds(): bool {
 
 function verifyCounts(): void {
   const total = load<u32>(H_TOTAL_FRAMES);
-  const live = load<u32>(S_LIVE);
+  const taken = load<u32>(S_LIVE);
   let frames: u32 = 0;
   const zones = load<u32>(H_ZONE_COUNT);
   for (let i: u32 = 0; i < zones; ++i) frames += load<u32>(zoneRecord(i), Z_COUNT);
+  const peak = load<u32>(H_PEAK_FRAMES);
   if (
     total != frames ||
-    load<u32>(H_FREE_FRAMES) != load<u32>(S_FREE) ||
-    load<u32>(S_FREE) + live + load<u32>(H_WITHHELD_FRAMES) != total ||
-    load<u32>(H_LIVE_BLOCKS) != load<u32>(S_BLOCKS) ||
-    load<u32>(H_PEAK_FRAMES) < live ||
-    load<u32>(H_PEAK_FRAMES) > total
+    load<u32>(H_TAKEN_FRAMES) != taken ||
+    load<u32>(S_FREE) + taken + load<u32>(H_WITHHELD_FRAMES) != total ||
+    load<u32>(H_BLOCKS) != load<u32>(S_BLOCKS) ||
+    peak < taken - load<u32>(S_READY) ||
+    peak > total ||
+    load<u32>(H_PEAK_READY) != taken - peak
   )
     broken(RULE_COUNTS, 0);
 }
@@ -155,7 +166,9 @@ function verifyZone(zone: usize): void {
   }
   if (load<u32>(S_FREE) - freeBefore != load<u32>(zone, Z_FREE)) broken(RULE_COUNTS, first);
   for (let cls: u32 = 0; cls <= load<u32>(zone, Z_TOP_CLASS); ++cls) verifyTree(zone, cls);
-  if (load<u32>(zone, Z_AVAILABLE) >> (load<u32>(zone, Z_TOP_CLASS) + 1) != 0) broken(RULE_TREES, first);
+  for (let cls = load<u32>(zone, Z_TOP_CLASS) + 1; cls < 32; ++cls) {
+    if (((load<u32>(zone, Z_AVAILABLE) >> cls) & 1) != 0 || load<u32>(zone + Z_CLASS_COUNTS + (cls << 2)) != 0) broken(RULE_TREES, first);
+  }
 }
 
 /** The lowest `frames` bits; all of them from 64 on. */
@@ -170,18 +183,23 @@ function below(first: u32, base: u32): u64 {
 
 /** The frames of the block or piece of 64 frames and more that starts at a page, 0 when none does. */
 function verifyLarge(zone: usize, page: u32, covered: bool, end: u32): u32 {
-  const value = pageLengthAt(zone, page);
+  const code = pageCodeAt(zone, page);
+  const lengthBytes = pageLengthAt(zone, page);
   const base = page << PAGE_SHIFT;
   let frames: u32;
-  if (isPageLength(value)) {
-    frames = framesOf(value);
+  if (lengthBytes != 0) {
+    frames = framesFor(lengthBytes);
     count(S_BLOCKS, 1);
     if (base & ((1 << orderOf(frames)) - 1)) broken(RULE_BLOCKS, base);
-  } else if (isPagePiece(value)) {
+    // Only one code stands for a length.
+    if (code == PAGE_LONG && keyOf(frames) != 0) broken(RULE_LENGTHS, base);
+  } else if (isPagePiece(code)) {
     frames = pieceAt(zone, base);
     count(S_PIECES, 1);
   } else {
-    if (load<u32>(zone, Z_TAGS) != 0 && !isLength(lengthAt(zone, base)) && tagAt(zone, base) != 0) broken(RULE_TAGS, base);
+    if (code == PAGE_LONG) broken(RULE_LENGTHS, base);
+    if (code == PAGE_READY || code == PAGE_READY_FREED) broken(RULE_READY, base);
+    if (load<u32>(zone, Z_TAGS) != 0 && !isLength(codeAt(zone, base)) && tagAt(zone, base) != 0) broken(RULE_TAGS, base);
     return 0;
   }
   if (frames < PAGE_FRAMES) {
@@ -197,14 +215,15 @@ function verifySmall(zone: usize, page: u32, live: u64, inside: u64): u64 {
   const base = page << PAGE_SHIFT;
   const tags = load<u32>(zone, Z_TAGS) != 0;
   for (let i: u32 = 0; i < PAGE_FRAMES; ++i) {
-    const value = lengthAt(zone, base + i);
-    const block = isLength(value);
-    if (!block && !isPiece(value)) {
+    const code = codeAt(zone, base + i);
+    const block = isLength(code);
+    if (!block && !isPiece(code)) {
+      if (code == MARK_READY || code == MARK_READY_FREED) broken(RULE_READY, base + i);
       // The first frame of a page may start a block of 64 frames and more, and then has its tag: see verifyLarge.
       if (tags && i != 0 && tagAt(zone, base + i) != 0) broken(RULE_TAGS, base + i);
       continue;
     }
-    const frames = block ? framesOf(value) : pieceAt(zone, base + i);
+    const frames = block ? framesFor(code) : pieceAt(zone, base + i);
     count(block ? S_BLOCKS : S_PIECES, 1);
     if (frames == 0 || frames >= PAGE_FRAMES) {
       broken(RULE_LENGTHS, base + i);
@@ -259,10 +278,12 @@ function verifyTree(zone: usize, cls: u32): void {
   const firstFrame = load<u32>(zone, Z_FIRST);
   let first = load<u32>(zone, Z_PAGE_FIRST) >> scale;
   let last = (load<u32>(zone, Z_PAGE_END) - 1) >> scale;
+  let members: u32 = 0;
   for (let level: u32 = 0; level < depth; ++level) {
     const base = load<u32>(tree + (level << 2));
     for (let i = first >> 6; i <= last >> 6; ++i) {
       const word = load<u64>(<usize>(base + (i << 3)));
+      if (level == 0) members += <u32>popcnt(word);
       let outside: u64 = 0;
       if (i == first >> 6 && (first & 63) != 0) outside |= lowBits(first & 63);
       if (i == last >> 6 && (last & 63) != 63) outside |= ~lowBits((last & 63) + 1);
@@ -276,6 +297,52 @@ function verifyTree(zone: usize, cls: u32): void {
     first >>= 6;
     last >>= 6;
   }
+  if (members != load<u32>(zone + Z_CLASS_COUNTS + (cls << 2))) broken(RULE_TREES, firstFrame);
+}
+
+// ---- ready blocks ----------------------------------------------------------------------------------------------------
+
+/**
+ * Give every ready block a code as if it were live; or (`back`) give as many of them as were given one their marks again.
+ * False, with a finding, at the first entry that is wrong.
+ */
+function disguiseReady(back: bool): bool {
+  const zone = <usize>load<u32>(H_FIRST_ZONE);
+  for (let key: u32 = 1; key < STACK_COUNT; ++key) {
+    const stack = stackOf(key);
+    const top = load<u32>(stack, S_TOP);
+    if (top > STACK_FULL || (top & 3) != 0) return wrongReady(0);
+    for (let at: u32 = 4; at <= top; at += 4) {
+      if (back && load<u32>(S_DISGUISED) == 0) return true;
+      const frame = load<u32>(stack + at);
+      if (!(back ? unmask(zone, frame, key) : disguise(zone, frame, key))) return wrongReady(frame);
+    }
+  }
+  return load<u32>(S_READY) == load<u32>(H_READY_FRAMES) || wrongReady(0);
+}
+
+function disguise(zone: usize, frame: u32, key: u32): bool {
+  const frames = framesOfKey(key);
+  if (frame - load<u32>(zone, Z_FIRST) >= load<u32>(zone, Z_COUNT) || (frame & ((1 << orderOf(frames)) - 1)) != 0) return false;
+  const fresh = isMarked(zone, frame, frames, MARK_READY, PAGE_READY);
+  if (!fresh && !isMarked(zone, frame, frames, MARK_READY_FREED, PAGE_READY_FREED)) return false;
+  writeCode(zone, frame, frames, (frames << load<u32>(H_FRAME_SHIFT)) - (fresh ? 1 : 0));
+  count(S_READY, frames);
+  count(S_DISGUISED, 1);
+  return tagAt(zone, frame) == 0;
+}
+
+function unmask(zone: usize, frame: u32, key: u32): bool {
+  const lengthBytes = key < PAGE_FRAMES ? codeAt(zone, frame) : pageLengthAt(zone, frame >> PAGE_SHIFT);
+  if ((lengthBytes & ((1 << load<u32>(H_FRAME_SHIFT)) - 1)) != 0) setMark(zone, frame, framesOfKey(key), MARK_READY, PAGE_READY);
+  else setMark(zone, frame, framesOfKey(key), MARK_READY_FREED, PAGE_READY_FREED);
+  count(S_DISGUISED, -1);
+  return true;
+}
+
+function wrongReady(frame: u32): bool {
+  broken(RULE_READY, frame);
+  return false;
 }
 
 // ---- mappings --------------------------------------------------------------------------------------------------------
@@ -327,7 +394,7 @@ function lengthOfGroup(at: usize): f64 {
   const bytes = load<f64>(at, M_GROUP_BYTES);
   if (load<u32>(at, M_KIND) == KIND_FOREIGN) return bytes;
   if (!isWhole(bytes) || bytes < 1 || bytes > 4294967295.0) return 0;
-  return <f64>(<u64>framesOf(<u32>bytes) << load<u32>(H_FRAME_SHIFT));
+  return <f64>(<u64>framesFor(<u32>bytes) << load<u32>(H_FRAME_SHIFT));
 }
 
 function meetsWindow(virtual: f64, bytes: f64): bool {
@@ -365,7 +432,7 @@ function verifyRun(at: usize, kind: u32): void {
   const shift = load<u32>(H_FRAME_SHIFT);
   const frame = load<u32>(zone, Z_FIRST) + <u32>(<u64>(physical - load<f64>(zone, Z_BASE)) >> shift);
   const frames = <u32>(<u64>bytes >> shift);
-  const marked = frames < PAGE_FRAMES ? isPiece(lengthAt(zone, frame)) : (frame & (PAGE_FRAMES - 1)) == 0 && isPagePiece(pageLengthAt(zone, frame >> PAGE_SHIFT));
+  const marked = frames < PAGE_FRAMES ? isPiece(codeAt(zone, frame)) : (frame & (PAGE_FRAMES - 1)) == 0 && isPagePiece(pageCodeAt(zone, frame >> PAGE_SHIFT));
   if (physicalOf(zone, frame) != physical || <f64>(<u64>frames << shift) != bytes || frame + frames > load<u32>(zone, Z_END) || !marked) broken(RULE_PIECES, frame);
 }
 

@@ -4,7 +4,8 @@ import { allocate, free } from "../../assembly/index";
 import { lifoOver, replayOver } from "./replay";
 
 export { openCore, openMemory, openZone, allocate, free };
-export { flush, imageDigest, verify } from "../../assembly/index";
+export { flush } from "../../assembly/index";
+export { imageDigest, verify } from "../../assembly/audit";
 export { cursor, failures } from "./replay";
 
 // @ts-ignore: decorator
@@ -13,7 +14,7 @@ class Subject {
   // @ts-ignore: decorator
   @inline
   allocate(bytes: u32): u32 {
-    return allocate(bytes, 0);
+    return allocate(bytes);
   }
   // @ts-ignore: decorator
   @inline

@@ -54,6 +54,7 @@ export class Core implements CoreApi {
   readonly #first: number;
   readonly #count: number;
   readonly #inverse: number;
+  readonly #tags: boolean;
   readonly #serveRing: (count: number) => number = (count) => this.#serve(count);
   #closed: "DISPOSED" | "STATE_CORRUPT" | undefined;
   #cause: unknown;
@@ -81,6 +82,7 @@ export class Core implements CoreApi {
     this.#state = state;
     this.frameSize = plan.frameSize;
     this.#inverse = state.inverse;
+    this.#tags = plan.tags;
     this.#window = only.window;
     this.#size = only.size;
     this.#first = only.first;
@@ -98,7 +100,7 @@ export class Core implements CoreApi {
     const bytes = lengthOfRequest(lengthBytes);
     if (options !== undefined) return this.#allocateConstrained(bytes, options);
     try {
-      const frame = state.wasm.allocate(bytes, 0) >>> 0;
+      const frame = state.wasm.allocate(bytes) >>> 0;
       const ahead = frame - this.#first;
       if (ahead >= 0 && ahead < this.#count) return (this.#window + ahead * this.frameSize) as VirtualAddress;
       if (frame !== 0) return state.windowOf(frame);
@@ -126,13 +128,18 @@ export class Core implements CoreApi {
       const frame = this.#frameAt(address);
       const bytes = lengthBytes ?? (frame === 0 ? 0 : wasm.sizeOf(frame) >>> 0);
       if (frame !== 0 && bytes !== 0) {
-        const code = tag === undefined ? wasm.free(frame, bytes) : wasm.freeTagged(frame, bytes, tag);
+        const code = this.#tags ? this.#freeTagged(frame, bytes, tag) : wasm.free(frame, bytes);
         if (code === L.OK) return;
       }
       this.#freeOtherwise(address, lengthBytes, tag);
     } catch (error) {
       this.#poison(error);
     }
+  }
+
+  #freeTagged(frame: number, bytes: number, tag: number | undefined): number {
+    const { wasm } = this.#state;
+    return tag === undefined ? wasm.freeAny(frame, bytes) : wasm.freeTagged(frame, bytes, tag);
   }
 
   /** What is left: a scattered block to free, or a refusal to word. */
@@ -232,17 +239,18 @@ export class Core implements CoreApi {
   stats(): CoreStats {
     const { views, wasm, frameSize } = this.#standing();
     const totalBytes = views.word(L.H_TOTAL_FRAMES) * frameSize;
-    const freeBytes = views.word(L.H_FREE_FRAMES) * frameSize;
+    const liveBytes = (views.word(L.H_TAKEN_FRAMES) - views.word(L.H_READY_FRAMES)) * frameSize;
     const withheldBytes = views.word(L.H_WITHHELD_FRAMES) * frameSize;
     // A poisoned core counts, but does not walk.
     const largest = this.#closed === undefined ? (wasm.longestBlock() >>> 0) * frameSize : 0;
+    const ready = this.#closed === undefined ? wasm.readyBlocks() : 0;
     return {
       totalBytes,
-      freeBytes,
-      liveBytes: totalBytes - freeBytes - withheldBytes,
+      freeBytes: totalBytes - liveBytes - withheldBytes,
+      liveBytes,
       withheldBytes,
       largestFreeBytes: longestLength(largest),
-      liveBlocks: views.word(L.H_LIVE_BLOCKS),
+      liveBlocks: views.word(L.H_BLOCKS) - ready,
       peakLiveBytes: views.word(L.H_PEAK_FRAMES) * frameSize,
       failures: views.float(L.H_FAILURES),
     };
@@ -251,7 +259,7 @@ export class Core implements CoreApi {
   verify(): BrokenRule[] {
     const state = this.#standing();
     try {
-      return findings(state, state.wasm.verify() >>> 0);
+      return findings(state, state.audit.verify() >>> 0);
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) return [UNREADABLE];
       throw error;
@@ -263,12 +271,12 @@ export class Core implements CoreApi {
   }
 
   digest(): string {
-    this.#open().wasm.digest();
+    this.#open().audit.digest();
     return this.#lastDigest();
   }
 
   imageDigest(): string {
-    this.#open().wasm.imageDigest();
+    this.#open().audit.imageDigest();
     return this.#lastDigest();
   }
 

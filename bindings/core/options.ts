@@ -180,6 +180,13 @@ export function tagOf(tag: unknown, plan: CorePlan, field = "tag"): number {
   return integer(field, tag, 0, 0xffffffff, "tag");
 }
 
+/** log2 of a power of two up to 2^52. `Math.log2` is not the same to the last bit on every engine. */
+export function exponentOf(power: number): number {
+  let exponent = 0;
+  for (let value = 1; value < power; value *= 2) exponent += 1;
+  return exponent;
+}
+
 /** The largest power of two at or below a positive integer up to 2^52. */
 export function floorPowerOfTwo(value: number): number {
   let power = 1;

@@ -7,7 +7,7 @@
 import { ADDRESS_LIMIT } from "../addresses.js";
 import * as L from "../generated/layout.js";
 import type { Failure, FailureReason } from "./api.js";
-import { type Constraints, UNCONSTRAINED } from "./options.js";
+import { type Constraints, exponentOf, UNCONSTRAINED } from "./options.js";
 import type { CoreState } from "./state.js";
 
 /** Byte offset of the i-th ring entry. */
@@ -30,7 +30,7 @@ function writeConstraints(state: CoreState, entry: number, constraints: Constrai
   let flags = contiguous ? 0 : L.MAY_SCATTER;
   if (alignment > state.frameSize) {
     flags |= L.HAS_ALIGN;
-    u32[(entry + L.R_ALIGN_ORDER) >>> 2] = Math.round(Math.log2(alignment * state.inverse));
+    u32[(entry + L.R_ALIGN_ORDER) >>> 2] = exponentOf(alignment * state.inverse);
   }
   if (boundary < ADDRESS_LIMIT) {
     flags |= L.HAS_BOUNDARY;

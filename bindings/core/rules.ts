@@ -22,6 +22,7 @@ const RULES: Record<number, readonly [name: string, sentence: string]> = {
   [L.RULE_TAGS]: ["tags", "a frame where no block starts has a tag"],
   [L.RULE_MAPPINGS]: ["mappings", "mappings overlap, meet a window, or do not add up to their range"],
   [L.RULE_INDEX]: ["index", "the mappings by physical address are not those by virtual address"],
+  [L.RULE_READY]: ["ready", "a ready block is not marked as one, or a mark has no ready block"],
   [L.RULE_PIECES]: ["pieces", "a piece of a scattered block and its mark in the zone do not match"],
 };
 

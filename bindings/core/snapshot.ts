@@ -3,7 +3,7 @@
  *
  *   0      4        8         16        24                 280
  *   +------+--------+---------+---------+------------------+-------------------------------+
- *   | NSHS | version| length  | checksum| header of memory | memory from the zone records  |
+ *   | NSHS | version| length  | checksum| header of memory | memory from the keys on       |
  *   +------+--------+---------+---------+------------------+-------------------------------+
  *                    f64 bytes  2 x u32   256 bytes
  *
@@ -27,9 +27,9 @@ function stateEnd(word: (offset: number) => number): number {
 /** Copy the state of a core. */
 export function packSnapshot(views: CoreViews): Uint8Array {
   const end = stateEnd((offset) => views.word(offset));
-  const bytes = new Uint8Array(PREFIX + L.HEADER_SIZE + end - L.ZONES);
+  const bytes = new Uint8Array(PREFIX + L.HEADER_SIZE + end - L.KEYS);
   bytes.set(views.u8.subarray(L.HEADER, L.HEADER + L.HEADER_SIZE), PREFIX);
-  bytes.set(views.u8.subarray(L.ZONES, end), PREFIX + L.HEADER_SIZE);
+  bytes.set(views.u8.subarray(L.KEYS, end), PREFIX + L.HEADER_SIZE);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, VERSION, true);
@@ -53,7 +53,7 @@ export function unpackSnapshot(views: CoreViews, snapshot: Uint8Array): () => vo
   if (view.getUint32(16, true) !== a || view.getUint32(20, true) !== b)
     return refuse(16, "its checksum does not match");
   const word = (offset: number): number =>
-    view.getUint32(offset < L.ZONES ? PREFIX + offset - L.HEADER : PREFIX + L.HEADER_SIZE + offset - L.ZONES, true);
+    view.getUint32(offset < L.KEYS ? PREFIX + offset - L.HEADER : PREFIX + L.HEADER_SIZE + offset - L.KEYS, true);
   checkGeometry(views, word, bytes.length);
 
   const old = packSnapshot(views);
@@ -68,14 +68,14 @@ export function putSnapshot(views: CoreViews, snapshot: Uint8Array): void {
   const before = stateEnd((offset) => views.word(offset));
   const rest = snapshot.subarray(PREFIX + L.HEADER_SIZE);
   views.u8.set(snapshot.subarray(PREFIX, PREFIX + L.HEADER_SIZE), L.HEADER);
-  views.u8.set(rest, L.ZONES);
-  views.u8.fill(0, L.ZONES + rest.length, before); // nothing, where the new end is the higher one
+  views.u8.set(rest, L.KEYS);
+  views.u8.fill(0, L.KEYS + rest.length, before); // nothing, where the new end is the higher one
   views.u32[L.H_MEMORY_PAGES >>> 2] = pages;
 }
 
 /** Everything that opening wrote once must be equal, and the sizes must agree with each other. */
 function checkGeometry(views: CoreViews, word: (offset: number) => number, length: number): void {
-  const same = [L.H_FRAME_SHIFT, L.H_FLAGS, L.H_ZONE_COUNT, L.H_MAP_BASE, L.H_LENGTH_SHIFT, L.H_SCATTER_BASE];
+  const same = [L.H_FRAME_SHIFT, L.H_FLAGS, L.H_ZONE_COUNT, L.H_MAP_BASE, L.H_CODE_SHIFT, L.H_SCATTER_BASE];
   for (const offset of [L.HEADER, L.HEADER + 4, ...same, L.H_SCATTER_BASE + 4]) {
     if (word(offset) !== views.word(offset))
       refuse(PREFIX + offset - L.HEADER, "it is of a core opened with other options");
@@ -83,11 +83,16 @@ function checkGeometry(views: CoreViews, word: (offset: number) => number, lengt
   const zonesEnd = L.ZONES + views.word(L.H_ZONE_COUNT) * L.ZONE_SIZE;
   for (let offset = L.ZONES; offset < zonesEnd; offset += 4) {
     const field = (offset - L.ZONES) % L.ZONE_SIZE;
-    if (field !== L.Z_AVAILABLE && field !== L.Z_FREE && word(offset) !== views.word(offset))
-      refuse(PREFIX + L.HEADER_SIZE + offset - L.ZONES, "it is of a core opened with other zones");
+    if (
+      field < L.Z_CLASS_COUNTS &&
+      field !== L.Z_AVAILABLE &&
+      field !== L.Z_FREE &&
+      word(offset) !== views.word(offset)
+    )
+      refuse(PREFIX + L.HEADER_SIZE + offset - L.KEYS, "it is of a core opened with other zones");
   }
   const index = word(L.H_MAP_BASE) + word(L.H_MAP_CAPACITY) * L.MAP_RECORD;
-  if (word(L.H_INDEX_BASE) !== index || PREFIX + L.HEADER_SIZE + stateEnd(word) - L.ZONES !== length)
+  if (word(L.H_INDEX_BASE) !== index || PREFIX + L.HEADER_SIZE + stateEnd(word) - L.KEYS !== length)
     refuse(PREFIX + L.H_MAP_CAPACITY - L.HEADER, "its tables do not end where it ends");
 }
 

@@ -11,9 +11,9 @@ import type { VirtualAddress } from "../addresses.js";
 import { ShmemError } from "../errors.js";
 import * as L from "../generated/layout.js";
 import { type ArenaBytes, arenaFor } from "./arena.js";
-import type { CorePlan, ZonePlan } from "./options.js";
+import { type CorePlan, exponentOf, type ZonePlan } from "./options.js";
 import { CoreViews } from "./views.js";
-import { type CoreExports, type CoreModule, instantiate } from "./wasm.js";
+import { type AuditExports, type CoreExports, type CoreModule, instantiate, instantiateAudit } from "./wasm.js";
 
 /** A zone with its frame numbers. */
 export interface ZoneSeat extends ZonePlan {
@@ -41,6 +41,7 @@ export class CoreState {
   readonly wasm: CoreExports;
   readonly views: CoreViews;
   readonly arena: ArenaBytes | null;
+  #audit: AuditExports | undefined;
 
   constructor(plan: CorePlan, module: CoreModule) {
     this.plan = plan;
@@ -59,6 +60,12 @@ export class CoreState {
       dense += count;
       return seat;
     });
+  }
+
+  /** The auditor over this core's memory, made at the first question. */
+  get audit(): AuditExports {
+    this.#audit ??= instantiateAudit(this.wasm.memory);
+    return this.#audit;
   }
 
   /** Where a virtual address lies in a window, if it lies in one. */
@@ -127,7 +134,7 @@ export class CoreState {
 
 /** Lay a plan out in a fresh instance. `INVALID_ARGUMENT` when it needs more than linear memory can have. */
 function layOut(wasm: CoreExports, plan: CorePlan): void {
-  const shift = Math.round(Math.log2(plan.frameSize));
+  const shift = exponentOf(plan.frameSize);
   const flags = plan.tags ? L.FLAG_TAGS : 0;
   const accept = (code: number): void => {
     if (code === L.OK) return;

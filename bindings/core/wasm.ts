@@ -8,7 +8,7 @@
  * u32 results arrive signed: every caller says `>>> 0` where the number can pass 2^31.
  */
 import { instantiateSync } from "@assemblyscript/loader";
-import { releaseBytes } from "../generated/wasm.js";
+import { auditBytes, releaseBytes } from "../generated/wasm.js";
 
 /** Frame numbers, lengths and codes are u32, addresses f64; see assembly/index.ts and the files it names. */
 export type CoreExports = {
@@ -17,11 +17,12 @@ export type CoreExports = {
   openZone(base: number, size: number, node: number, window: number): number;
   openMemory(): number;
   metadataBytes(): number;
-  allocate(lengthBytes: number, tag: number): number;
+  allocate(lengthBytes: number): number;
   noteFailure(): void;
   freeScattered(group: number): void;
   longestBlock(): number;
   free(frame: number, lengthBytes: number): number;
+  freeAny(frame: number, lengthBytes: number): number;
   freeTagged(frame: number, lengthBytes: number, tag: number): number;
   holder(frame: number): number;
   inspect(frame: number): number;
@@ -47,6 +48,11 @@ export type CoreExports = {
   unmapGroup(group: number): void;
   serve(count: number): number;
   flush(): void;
+  readyBlocks(): number;
+};
+
+/** The auditor's exports; see assembly/audit.ts. */
+export type AuditExports = {
   digest(): void;
   imageDigest(): void;
   verify(): number;
@@ -66,6 +72,7 @@ export interface CoreModule {
 }
 
 let release: CoreModule | undefined;
+let audit: CoreModule | undefined;
 
 /** The release build, compiled at the first call. */
 export function releaseModule(): CoreModule {
@@ -82,6 +89,14 @@ export async function releaseModuleAsync(): Promise<CoreModule> {
 /** Compile another build of the core, for example the one with asserts. */
 export function compileModule(bytes: Uint8Array<ArrayBuffer>): CoreModule {
   return new WebAssembly.Module(bytes) as unknown as CoreModule;
+}
+
+/** The auditor over the memory of a core. */
+export function instantiateAudit(memory: CoreMemory): AuditExports {
+  audit ??= compileModule(auditBytes());
+  const compiled = audit as unknown as WebAssembly.Module;
+  const imports = { env: { memory: memory as unknown as WebAssembly.Memory } };
+  return instantiateSync<AuditExports>(compiled, imports).instance.exports as AuditExports;
 }
 
 /** A fresh instance with its own memory. The debug build's `abort` throws. */

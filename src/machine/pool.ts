@@ -53,12 +53,21 @@ export interface PoolOptions extends MachineOptions {
   readonly pump?: boolean;
 }
 
+/** What a pool asks of an `AbortSignal`, spelt out, because a consumer without the dom library has no such name. */
+export interface PoolSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** Options of one allocation. */
 export interface PoolAllocateOptions {
   /** Remembered, without effect on x86 and x64. Default false. */
   readonly cached?: boolean;
   /** Gives the request up: the promise rejects with the signal's reason; what still arrives is freed at once. */
-  readonly signal?: AbortSignal;
+  readonly signal?: PoolSignal;
   /** Called when the request completes, before the promise settles. Not called after an abort. */
   readonly completed?: (block: SharedBlock | null) => void;
 }

@@ -14,6 +14,7 @@ import { createServer } from "node:http";
 import { delimiter, dirname, extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { lives } from "./machine.mjs";
 import { OPTIONS, smoke } from "./smoke.mjs";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -58,13 +59,21 @@ async function inPage({ bundle, seed, how }) {
   return smoke(core, seed);
 }
 
+/** Runs in the page: a machine's life. */
+async function machineInPage({ seed }) {
+  const [library, ndis, { lives }] = await Promise.all(
+    ["/dist/browser/index.js", "/dist/browser/ndis.js", "/test/browser/machine.mjs"].map((path) => import(path)),
+  );
+  return lives(library, ndis, seed);
+}
+
 /** Runs in the page: the same in a worker. */
-function inWorker({ seed }) {
+function inWorker({ seed, machine = false }) {
   return new Promise((done, fail) => {
     const worker = new Worker("/test/browser/worker.mjs", { type: "module" });
     worker.onmessage = ({ data }) => done(data);
     worker.onerror = (event) => fail(new Error(event.message));
-    worker.postMessage(seed);
+    worker.postMessage({ seed, machine });
   });
 }
 
@@ -73,6 +82,8 @@ async function main() {
   if (executablePath === undefined) throw new Error("no Chromium found in PATH; set CHROMIUM");
   const { Core } = await import("../../dist/core.js");
   const expected = smoke(Core.openSync(OPTIONS), SEED);
+  const logs = await lives(await import("../../dist/index.js"), await import("../../dist/ndis.js"), SEED);
+  if (logs.length < 100) throw new Error(`the machine logged ${logs.length} lines, which is no life`);
   const server = await serve();
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   let passed = 0;
@@ -101,7 +112,6 @@ async function main() {
       ["sync", alone],
       ["shared", alone],
       ["open", "/dist/browser/core.js"],
-      ["open", "/dist/browser/index.js"],
     ]) {
       await check(`Chromium, ${bundle}, ${how}: the same as Node`, async () => {
         deepStrictEqual(await page.evaluate(inPage, { bundle, seed: SEED, how }), expected);
@@ -109,6 +119,12 @@ async function main() {
     }
     await check("Chromium, a worker: the same as Node", async () => {
       deepStrictEqual(await page.evaluate(inWorker, { seed: SEED }), expected);
+    });
+    await check("Chromium, the machine: every line of the event logs as in Node", async () => {
+      deepStrictEqual(await page.evaluate(machineInPage, { seed: SEED }), logs);
+    });
+    await check("Chromium, the machine in a worker: every line of the event logs as in Node", async () => {
+      deepStrictEqual(await page.evaluate(inWorker, { seed: SEED, machine: true }), logs);
     });
     await check("the page raised no error", () => deepStrictEqual(complaints, []));
   } finally {

@@ -30,9 +30,12 @@ const FOREIGN_AT = 2 ** 50;
 
 interface Damaged {
   readonly state: CoreState;
-  /** First frames of live blocks: of 3 frames, of 200 frames. */
+  /** First frames of live blocks: of 3 frames, of 200 frames, of 2 pages. */
   readonly small: number;
   readonly large: number;
+  readonly keyed: number;
+  /** First frame of the block that was last made ready. */
+  readonly ready: number;
   /** First frame of the longest piece of the scattered block. */
   readonly piece: number;
   /** A frame that is free and in a split page. */
@@ -45,14 +48,24 @@ function prepare(): Damaged {
   const { wasm, views } = state;
   const zone0 = state.zones[0] as (typeof state.zones)[number];
   const zone1 = state.zones[1] as (typeof state.zones)[number];
-  while (wasm.allocate(FRAME, 7) >= zone1.first);
-  const small = wasm.allocate(3 * FRAME - 5, 8);
-  const large = wasm.allocate(200 * FRAME - 1, 9);
-  const former = wasm.allocate(5 * FRAME, 10);
-  wasm.free(former, 5 * FRAME);
-  // Every second page of zone 1 goes back, so that only pieces are left of it.
+  const take = (lengthBytes: number, node: number, tag: number): number => {
+    views.u32[(L.RING + L.R_LENGTH) >>> 2] = lengthBytes;
+    views.u32[(L.RING + L.R_TAG) >>> 2] = tag;
+    views.u32[(L.RING + L.R_NODE) >>> 2] = node;
+    views.u32[(L.RING + L.R_FLAGS) >>> 2] = L.HAS_NODE;
+    assert.is(wasm.serve(1), 1);
+    return views.word(L.RING + L.R_FRAME);
+  };
+  for (let i = 0; i < zone1.count; i++) take(FRAME, 1, 7);
+  const small = take(3 * FRAME - 5, 0, 8);
+  const large = take(200 * FRAME - 1, 0, 9);
+  const keyed = take(128 * FRAME - 9, 0, 12);
+  const former = take(5 * FRAME, 0, 10);
+  wasm.freeAny(former, 5 * FRAME);
+  // Every second half page of zone 1 goes back, so that only pieces are left of it.
   for (let frame = zone1.first; frame < zone1.first + zone1.count; frame++)
-    if ((frame & 32) === 0) wasm.free(frame, FRAME);
+    if ((frame & 32) === 0) wasm.freeAny(frame, FRAME);
+  wasm.flush();
   views.u32[(L.RING + L.R_LENGTH) >>> 2] = 90 * FRAME;
   views.u32[(L.RING + L.R_TAG) >>> 2] = 11;
   views.u32[(L.RING + L.R_NODE) >>> 2] = 1;
@@ -66,13 +79,18 @@ function prepare(): Damaged {
   const physical = views.float((wasm.mappingAt(group) >>> 0) + L.M_PHYSICAL);
   const piece = zone1.first + (physical - zone1.base) / FRAME;
   assert.is(zone0.first + zone0.count > large, true);
+  // Ready blocks of the highest zone: two that were live, in one half page that nothing else uses.
+  const [one, two] = [0, 0].map(() => take(FRAME, 1, 7)) as [number, number];
+  assert.is(wasm.freeAny(one, FRAME), L.OK);
+  assert.is(wasm.freeAny(two, FRAME), L.OK);
+  assert.is(wasm.readyBlocks(), 2);
   assert.equal(rules(state), [], "the core is sound before it is damaged");
-  return { state, small, large, piece, free: former };
+  return { state, small, large, keyed, piece, free: former, ready: two };
 }
 
 function rules(state: CoreState): string[] {
   try {
-    return [...new Set(findings(state, state.wasm.verify() >>> 0).map(({ rule }) => rule))];
+    return [...new Set(findings(state, state.audit.verify() >>> 0).map(({ rule }) => rule))];
   } catch (error) {
     assert.instance(error, WebAssembly.RuntimeError);
     return [UNREADABLE.rule];
@@ -88,12 +106,20 @@ function wordAddress(state: CoreState, zone: number, page: number): number {
   return (state.views.word(zoneField(zone, L.Z_WORDS)) + page * 8) >>> 0;
 }
 
-function lengthAddress(state: CoreState, zone: number, frame: number): number {
-  return (state.views.word(zoneField(zone, L.Z_LENGTHS)) + frame * 2) >>> 0;
+function codeAddress(state: CoreState, zone: number, frame: number): number {
+  return (state.views.word(zoneField(zone, L.Z_CODES)) + frame * 2) >>> 0;
 }
 
-function pageLengthAddress(state: CoreState, zone: number, page: number): number {
-  return (state.views.word(zoneField(zone, L.Z_PAGE_LENGTHS)) + page * 4) >>> 0;
+function pageCodeAddress(state: CoreState, zone: number, page: number): number {
+  return (state.views.word(zoneField(zone, L.Z_PAGE_CODES)) + page * 2) >>> 0;
+}
+
+function longLengthAddress(state: CoreState, zone: number, page: number): number {
+  return (state.views.word(zoneField(zone, L.Z_LONG_LENGTHS)) + page * 4) >>> 0;
+}
+
+function stackAddress(key: number): number {
+  return L.STACKS + (key << L.STACK_SHIFT);
 }
 
 function leafAddress(state: CoreState, zone: number, cls: number, page: number, level = 0): number {
@@ -145,14 +171,10 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
     "a free frame taken from its word",
     ({ state, free }) => flipBit(state, wordAddress(state, 0, free >>> 6) + ((free & 63) >>> 3), free & 7),
   ],
-  ["partition", "a block that nobody ended", ({ state, small }) => setU16(state, lengthAddress(state, 0, small), 0)],
-  ["counts", "the free frames of all zones", ({ state }) => setU32(state, L.H_FREE_FRAMES, 1)],
+  ["partition", "a block that nobody ended", ({ state, small }) => setU16(state, codeAddress(state, 0, small), 0)],
+  ["counts", "the taken frames of all zones", ({ state }) => setU32(state, L.H_TAKEN_FRAMES, 1)],
   ["counts", "the free frames of one zone", ({ state }) => setU32(state, zoneField(1, L.Z_FREE), 1)],
-  [
-    "counts",
-    "the number of live blocks",
-    ({ state }) => setU32(state, L.H_LIVE_BLOCKS, state.views.word(L.H_LIVE_BLOCKS) + 1),
-  ],
+  ["counts", "the number of blocks", ({ state }) => setU32(state, L.H_BLOCKS, state.views.word(L.H_BLOCKS) + 1)],
   ["counts", "a peak below what is live", ({ state }) => setU32(state, L.H_PEAK_FRAMES, 1)],
   [
     "words",
@@ -197,22 +219,45 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
     ({ state }) =>
       setU32(state, zoneField(0, L.Z_AVAILABLE), state.views.word(zoneField(0, L.Z_AVAILABLE)) | 0x80000000),
   ],
-  ["blocks", "two blocks on one frame", ({ state, small }) => setU16(state, lengthAddress(state, 0, small + 1), FRAME)],
+  ["blocks", "two blocks on one frame", ({ state, small }) => setU16(state, codeAddress(state, 0, small + 1), FRAME)],
   [
     "blocks",
     "a long block that leaves its zone",
-    ({ state, large }) => setU32(state, pageLengthAddress(state, 0, large >>> 6), 0x7fffffff),
+    ({ state, large }) => setU32(state, longLengthAddress(state, 0, large >>> 6), 0x7fffffff),
   ],
   [
     "lengths",
     "a short block in the array of the long",
-    ({ state, large }) => setU32(state, pageLengthAddress(state, 0, large >>> 6), 100),
+    ({ state, large }) => setU32(state, longLengthAddress(state, 0, large >>> 6), 100),
   ],
   [
     "lengths",
     "a long block in the array of the short",
-    ({ state, small }) => setU16(state, lengthAddress(state, 0, small), 64 * FRAME),
+    ({ state, small }) => setU16(state, codeAddress(state, 0, small), 64 * FRAME),
   ],
+  [
+    "lengths",
+    "a long block without a length",
+    ({ state, large }) => setU32(state, longLengthAddress(state, 0, large >>> 6), 0),
+  ],
+  [
+    "lengths",
+    "a size with a code of its own among the long lengths",
+    ({ state, keyed }) => {
+      setU16(state, pageCodeAddress(state, 0, keyed >>> 6), 6);
+      setU32(state, longLengthAddress(state, 0, keyed >>> 6), 128 * FRAME - 9);
+    },
+  ],
+  ["ready", "a stack that lost its last block", ({ state }) => setU32(state, stackAddress(1), 4)],
+  ["ready", "a stack higher than it can be", ({ state }) => setU32(state, stackAddress(1), 128)],
+  ["ready", "a block on a stack twice", ({ state, ready }) => setU32(state, stackAddress(1) + 4, ready)],
+  ["ready", "a live block on a stack", ({ state, small }) => setU32(state, stackAddress(1) + 4, small)],
+  ["ready", "a frame of no zone on a stack", ({ state }) => setU32(state, stackAddress(1) + 4, 1)],
+  ["ready", "a ready block that lost its mark", ({ state, ready }) => setU16(state, codeAddress(state, 1, ready), 0)],
+  ["ready", "a mark without a ready block", ({ state, free }) => setU16(state, codeAddress(state, 0, free), 0xfffc)],
+  ["ready", "the count of ready frames", ({ state }) => setU32(state, L.H_READY_FRAMES, 1)],
+  ["trees", "the count of a class", ({ state }) => setU32(state, zoneField(0, L.Z_CLASS_COUNTS), 99)],
+  ["geometry", "where the codes of a stack are", ({ state }) => setU32(state, stackAddress(5) + L.S_BASE, 0)],
   [
     "tags",
     "a tag where no block starts",
@@ -236,8 +281,8 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
     ({ state }) => setF64(state, (state.wasm.mappingAtPhysical(2 ** 44) >>> 0) + L.I_PHYSICAL, 2 ** 44 + 1),
   ],
   ["index", "something behind the last record", ({ state }) => setU32(state, state.views.word(L.H_INDEX_BASE) - 8, 1)],
-  ["pieces", "a piece that lost its mark", ({ state, piece }) => setU16(state, lengthAddress(state, 1, piece), 0)],
-  ["pieces", "a mark without a piece", ({ state, small }) => setU16(state, lengthAddress(state, 0, small), 0xffff)],
+  ["pieces", "a piece that lost its mark", ({ state, piece }) => setU16(state, codeAddress(state, 1, piece), 0)],
+  ["pieces", "a mark without a piece", ({ state, small }) => setU16(state, codeAddress(state, 0, small), 0xffff)],
 ];
 
 const planted = suite("corruption");
@@ -257,10 +302,10 @@ planted("every rule has a damage that it finds, except the one for walks that le
 
 planted("misuse J06: verify changes nothing", () => {
   const { state } = prepare();
-  state.wasm.imageDigest();
+  state.audit.imageDigest();
   const before = [state.views.word(L.H_DIGEST_A), state.views.word(L.H_DIGEST_B)];
   for (let i = 0; i < 3; i++) assert.equal(rules(state), []);
-  state.wasm.imageDigest();
+  state.audit.imageDigest();
   assert.equal([state.views.word(L.H_DIGEST_A), state.views.word(L.H_DIGEST_B)], before);
 });
 
@@ -268,17 +313,24 @@ planted("misuse J06: verify changes nothing", () => {
 function isFreeChoice(state: CoreState, at: number): string | undefined {
   const inside = (from: number, bytes: number): boolean => at >= from && at < from + bytes;
   const counters: readonly (readonly [number, number])[] = [
-    [L.H_PEAK_FRAMES, 4],
     [L.H_REASON, 44],
+    [L.H_READY_FRAMES + 4, 4],
   ];
   if (counters.some(([from, bytes]) => inside(from, bytes))) return "a counter, or scratch";
-  if (inside(L.H_DIGEST_A, 16) || inside(L.HEADER + 128, L.HEADER_SIZE - 128)) return "scratch";
+  if (inside(L.H_DIGEST_A, 16) || inside(L.H_PEAK_READY + 4, 4) || inside(L.HEADER + 160, L.HEADER_SIZE - 160))
+    return "scratch";
+  if (inside(L.H_RECENT, 16)) return "what was asked for of late";
+  for (let key = 1; key < L.STACK_COUNT; key++) {
+    const above = state.views.word(stackAddress(key)) + 4;
+    if (inside(stackAddress(key) + above, L.STACK_FULL + 4 - above)) return "above the top of a stack";
+  }
   for (const [i, zone] of state.zones.entries()) {
-    const lengths = lengthAddress(state, i, zone.first);
-    if (inside(lengths, zone.count * 2)) return "a length within its last frame, or the mark of a former block";
-    const pages = pageLengthAddress(state, i, zone.first >>> 6);
-    if (inside(pages, 4 * (Math.ceil((zone.first + zone.count) / 64) - (zone.first >>> 6)) + 4))
-      return "a length within its last frame, or the mark of a former block";
+    const marks = "a length within its last frame, or the mark of a former block";
+    const pages = Math.ceil((zone.first + zone.count) / 64) - (zone.first >>> 6);
+    if (inside(codeAddress(state, i, (zone.first >>> 6) * 64), pages * 128)) return marks;
+    if (inside(pageCodeAddress(state, i, zone.first >>> 6), Math.ceil(pages / 4) * 8)) return marks;
+    if (inside(longLengthAddress(state, i, zone.first >>> 6), Math.ceil(pages / 2) * 8))
+      return "a length within its last frame, or that of a former long block";
     const tags = (state.views.word(zoneField(i, L.Z_TAGS)) + zone.first * 4) >>> 0;
     if (inside(tags, zone.count * 4)) return "the tag of a live block";
   }
@@ -298,7 +350,7 @@ planted("misuse J01: each single flipped bit of the state is found, or another s
   const silent = new Map<string, number>();
   let found = 0;
   for (let at = L.HEADER; at < end; at++) {
-    if (at === L.HEADER + L.HEADER_SIZE) at = L.ZONES; // the report and the ring are no state
+    if (at === L.HEADER + L.HEADER_SIZE) at = L.KEYS; // the report and the ring are no state
     for (let bit = 0; bit < 8; bit++) {
       flipBit(state, at, bit);
       if (rules(state).length > 0) found++;

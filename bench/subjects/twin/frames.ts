@@ -2,7 +2,7 @@
  * Free frames: assembly/frames.ts in plain TypeScript, for one zone. The same decisions in the same order; what differs is
  * that a page's word is two numbers, and that pages count from 0.
  */
-import { classOf, ctz, floorOrder, hi, lowBits, orderOf, runsOf, STARTS_HIGH, STARTS_LOW, shiftLeft } from "./bits.js";
+import { classOf, ctz, floorOrder, hi, lowBits, runsOf, STARTS_HIGH, STARTS_LOW, shiftLeft } from "./bits.js";
 import { Trees } from "./trees.js";
 
 export const PAGE_SHIFT = 6;
@@ -10,7 +10,6 @@ export const PAGE_FRAMES = 64;
 const PAGE_CLASS = 6;
 
 export class Frames {
-  free: number;
   readonly #frames: number;
   readonly #wholePages: number;
   readonly #topClass: number;
@@ -25,17 +24,21 @@ export class Frames {
     this.#topClass = this.#wholePages > 0 ? PAGE_CLASS + floorOrder(this.#wholePages) : PAGE_CLASS - 1;
     this.#words = new Int32Array(2 * pages);
     this.#trees = new Trees(pages, this.#topClass, PAGE_CLASS);
-    this.free = 0;
     this.give(0, frames);
   }
 
-  /** The first of `count` frames, or -1. */
-  take(count: number): number {
-    const order = orderOf(count);
-    let frame = this.#takeFitting(count, order);
-    if (frame < 0 && count !== 1 << order && this.free >= count) frame = this.#takeAnywhere(count, order);
-    if (frame >= 0) this.free -= count;
-    return frame;
+  /** The first of `count` frames, 2^order at most, or -1. */
+  take(count: number, order: number): number {
+    const frame = this.takeFitting(count, order);
+    return frame >= 0 || count === 1 << order ? frame : this.#takeAnywhere(count, order);
+  }
+
+  /** Free frames in runs of class `least` and longer. */
+  inRuns(least: number): number {
+    const { counts } = this.#trees;
+    let frames = 0;
+    for (let cls = least; cls <= this.#topClass; cls += 1) frames += (counts[cls] as number) << cls;
+    return frames;
   }
 
   #rewrite(page: number, oldLow: number, oldHigh: number, low: number, high: number): void {
@@ -101,7 +104,8 @@ export class Frames {
     return fitsLow !== 0 ? ctz(fitsLow) : 32 + ctz(fitsHigh);
   }
 
-  #takeFitting(count: number, order: number): number {
+  /** `take` without its last resort: the lowest start that a class promises. */
+  takeFitting(count: number, order: number): number {
     const classes = this.#trees.available & (-1 << order);
     if (classes === 0) return -1;
     const cls = ctz(classes);
@@ -129,11 +133,11 @@ export class Frames {
           if ((fitsLow | fitsHigh) === 0) continue;
           frame += fitsLow !== 0 ? ctz(fitsLow) : 32 + ctz(fitsHigh);
           if (frame + count > this.#frames) break;
-          this.#takeRange(frame, count);
+          this.takeRange(frame, count);
           return frame;
         }
         if ((frame & ((1 << order) - 1)) === 0 && this.#freeFrom(frame, count) === count) {
-          this.#takeRange(frame, count);
+          this.takeRange(frame, count);
           return frame;
         }
       }
@@ -165,7 +169,8 @@ export class Frames {
     return Math.min(count, most);
   }
 
-  #takeRange(start: number, length: number): void {
+  /** Take exactly these frames. All are free. */
+  takeRange(start: number, length: number): void {
     let frame = start;
     let count = length;
     while (count !== 0) {
@@ -176,13 +181,23 @@ export class Frames {
         taken = Math.min(count, PAGE_FRAMES - offset);
         this.#takeFromPage(page, offset, taken);
       } else {
-        const cls = this.#runAt(page);
-        taken = Math.min(count, 1 << cls);
-        this.#takeFromRun(cls, page, taken);
+        const cls = this.#runAround(page);
+        const first = (page >> (cls - PAGE_CLASS)) << (cls - PAGE_CLASS);
+        const before = frame - (first << PAGE_SHIFT);
+        taken = Math.min(count, (1 << cls) - before);
+        this.#takeFromRun(cls, first, before + taken);
+        if (before !== 0) this.give(first << PAGE_SHIFT, before);
       }
       frame += taken;
       count -= taken;
     }
+  }
+
+  /** The class of the run that holds a whole free page. */
+  #runAround(page: number): number {
+    let cls = PAGE_CLASS;
+    while (cls < this.#topClass && !this.#trees.has(cls, page)) cls += 1;
+    return cls;
   }
 
   // ---- giving back -------------------------------------------------------------------------------------------------
@@ -217,8 +232,8 @@ export class Frames {
     }
   }
 
+  /** Give frames back. None of them is free. */
   give(frame: number, length: number): void {
-    this.free += length;
     let count = length;
     let page = frame >> PAGE_SHIFT;
     const offset = frame & (PAGE_FRAMES - 1);

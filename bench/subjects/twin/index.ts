@@ -12,67 +12,89 @@ import { type Allocator, JsReplayer } from "../../replayer.js";
 import type { Place, Subject } from "../../subject.js";
 import type { Workload } from "../../workloads.js";
 import { orderOf } from "./bits.js";
-import { Frames, PAGE_FRAMES, PAGE_SHIFT } from "./frames.js";
-
-const MARK_FREED = 0xfffe;
-const MARK_FREED_WIDE = 0xfffffffe;
-const PAGE_FREED = 2;
+import { Frames, PAGE_SHIFT } from "./frames.js";
+import { Ready } from "./ready.js";
+import { BASE, BIAS, FLIP, FRAMES, FULL, MARK, SHIFT, Stacks } from "./stacks.js";
 
 /** Frame numbers in, frame numbers out: what the core's exports are. */
 export class Twin implements Allocator {
   /** The first frame number; aligned as the arena is. */
   readonly first: number;
   readonly count: number;
-  liveBlocks = 0;
-  peakFrames = 0;
   failures = 0;
   readonly #shift: number;
-  readonly #frames: Frames;
-  readonly #lengths: Uint16Array | Uint32Array;
-  readonly #freed: number;
-  readonly #pageLengths: Uint32Array;
+  readonly #stacks: Stacks;
+  readonly #rows: Int32Array;
+  readonly #codes: Uint16Array | Int32Array;
+  readonly #ready: Ready;
 
   constructor({ arenaBytes, frameSize }: Place) {
     this.#shift = Math.log2(frameSize);
     this.count = arenaBytes / frameSize;
     this.first = 1 << Math.max(PAGE_SHIFT, orderOf(this.count));
-    const pages = Math.ceil(this.count / PAGE_FRAMES);
-    this.#frames = new Frames(this.count);
-    this.#lengths = frameSize > 1024 ? new Uint32Array(this.count) : new Uint16Array(this.count);
-    this.#freed = frameSize > 1024 ? MARK_FREED_WIDE : MARK_FREED;
-    this.#pageLengths = new Uint32Array(pages);
+    this.#stacks = new Stacks(this.first, this.count, frameSize);
+    this.#rows = this.#stacks.rows;
+    this.#codes = this.#stacks.codes;
+    this.#ready = new Ready(this.first, this.count, new Frames(this.count), this.#stacks);
+  }
+
+  get liveBlocks(): number {
+    return this.#ready.blocks - this.#stacks.size();
+  }
+
+  get peakFrames(): number {
+    return this.#ready.peakFrames;
   }
 
   /** The first frame of a block, or 0. */
   allocate(lengthBytes: number): number {
+    // The quick way: something of this size is ready.
     const count = ((lengthBytes - 1) >>> this.#shift) + 1;
-    const frame = this.#frames.take(count);
-    if (frame < 0) {
-      this.failures += 1;
-      return 0;
-    }
-    if (count < PAGE_FRAMES) this.#lengths[frame] = lengthBytes;
-    else this.#pageLengths[frame >> PAGE_SHIFT] = lengthBytes;
-    this.liveBlocks += 1;
-    const live = this.count - this.#frames.free;
-    if (live > this.peakFrames) this.peakFrames = live;
-    return this.first + frame;
+    const rows = this.#rows;
+    const row = this.#stacks.rowOf(count);
+    const top = rows[row] as number;
+    const number = rows[row + top] as number;
+    if (number === 0) return this.#allocateTaking(count, lengthBytes);
+    rows[row] = top - 1;
+    const entry = (number >> (rows[row + SHIFT] as number)) + (rows[row + BASE] as number);
+    this.#codes[entry] = (lengthBytes ^ (rows[row + FLIP] as number)) + (rows[row + BIAS] as number);
+    const ready = this.#ready;
+    ready.frames -= rows[row + FRAMES] as number;
+    if (ready.frames < ready.peakReady) ready.countLive();
+    return number;
+  }
+
+  #allocateTaking(count: number, lengthBytes: number): number {
+    const number = this.#ready.take(count, lengthBytes);
+    if (number === 0) this.failures += 1;
+    return number;
   }
 
   /** 0, or 1 when no live block of that length starts there. */
   free(number: number, lengthBytes: number): number {
-    const frame = number - this.first;
-    if (!(frame >= 0 && frame < this.count)) return 1;
+    if (!(number >= this.first && number < this.first + this.count)) return 1;
+    // The quick way: one compare proves the block, one push keeps it ready.
     const count = ((lengthBytes - 1) >>> this.#shift) + 1;
-    if (count < PAGE_FRAMES) {
-      if (this.#lengths[frame] !== lengthBytes) return 1;
-      this.#lengths[frame] = this.#freed;
-    } else {
-      if ((frame & (PAGE_FRAMES - 1)) !== 0 || this.#pageLengths[frame >> PAGE_SHIFT] !== lengthBytes) return 1;
-      this.#pageLengths[frame >> PAGE_SHIFT] = PAGE_FREED;
+    const rows = this.#rows;
+    const row = this.#stacks.rowOf(count);
+    const top = rows[row] as number;
+    const ready = this.#ready;
+    const frames = ready.frames + (rows[row + FRAMES] as number);
+    if (top < FULL && frames <= ready.limit) {
+      const shift = rows[row + SHIFT] as number;
+      const page = number >> shift;
+      const entry = page + (rows[row + BASE] as number);
+      const code = ((lengthBytes ^ (rows[row + FLIP] as number)) + (rows[row + BIAS] as number)) | 0;
+      // A block of pages cannot start inside one, whatever the page's entry says.
+      if (this.#codes[entry] !== code || page << shift !== number) return 1;
+      this.#codes[entry] = rows[row + MARK] as number;
+      rows[row] = top + 1;
+      rows[row + top + 1] = number;
+      ready.frames = frames;
+      return 0;
     }
-    this.#frames.give(frame, count);
-    this.liveBlocks -= 1;
+    if (!this.#stacks.isLive(number, count, lengthBytes)) return 1;
+    ready.give(number, count);
     return 0;
   }
 }

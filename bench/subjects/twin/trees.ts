@@ -11,6 +11,8 @@ const LEVELS = 7;
 export class Trees {
   /** Bit c is set when class c has a member. */
   available = 0;
+  /** How many members each class has. */
+  readonly counts: Int32Array = new Int32Array(CLASSES);
   readonly #words: Int32Array;
   /** Where each level of each tree begins: `cls * LEVELS + level`. */
   readonly #starts: Int32Array = new Int32Array(CLASSES * LEVELS);
@@ -43,6 +45,7 @@ export class Trees {
   }
 
   add(cls: number, page: number): void {
+    (this.counts[cls] as number) += 1;
     const words = this.#words;
     const depth = this.#depths[cls] as number;
     let index = page >> (this.#scales[cls] as number);
@@ -57,6 +60,7 @@ export class Trees {
   }
 
   remove(cls: number, page: number): void {
+    (this.counts[cls] as number) -= 1;
     const words = this.#words;
     const depth = this.#depths[cls] as number;
     let index = page >> (this.#scales[cls] as number);
