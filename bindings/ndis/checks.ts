@@ -14,17 +14,13 @@ import { irqlName } from "./irql.js";
 import type { NDIS_OBJECT_HEADER } from "./structures.js";
 import { type Violation, ViolationError } from "./violations.js";
 
-/** The adapter of an adapter handle that may still be used. */
+/** The adapter of an adapter handle that may still be used. What can be wrong is kept out of line: frees come this way. */
 export function adapterOf(handle: unknown, call: string): AdapterRecord | null {
   const adapter = AdapterHandle.recordOf(handle);
   if (adapter === undefined) return refuseHandle(handle, call, "a miniport adapter handle");
   const { environment } = adapter;
   environment.step++;
-  if (environment.poisoned !== null) environment.assertAlive();
-  if (adapter.state === 0) return gone(adapter, call, "the adapter has been halted");
-  const running = runningEnvironment();
-  if (running !== undefined && running !== environment) return otherMachine(running, call);
-  return adapter;
+  return adapter.state !== 0 && isFree(environment) ? adapter : refuseAdapter(adapter, call);
 }
 
 /** The registration of a DMA handle that may still be used. */
@@ -34,12 +30,22 @@ export function dmaOf(handle: unknown, call: string): DmaRecord | null {
   const { adapter } = dma;
   const { environment } = adapter;
   environment.step++;
-  if (environment.poisoned !== null) environment.assertAlive();
-  if (dma.released) return gone(adapter, call, "the DMA handle has been deregistered");
-  if (adapter.state === 0) return gone(adapter, call, "the adapter has been halted");
+  if (adapter.state !== 0 && !dma.released && isFree(environment)) return dma;
+  environment.assertAlive();
+  return dma.released ? gone(adapter, call, "the DMA handle has been deregistered") : refuseAdapter(adapter, call);
+}
+
+/** Not stopped by a bug check, and no other machine's code is running. */
+function isFree(environment: NdisEnvironment): boolean {
   const running = runningEnvironment();
-  if (running !== undefined && running !== environment) return otherMachine(running, call);
-  return dma;
+  return environment.poisoned === null && (running === undefined || running === environment);
+}
+
+function refuseAdapter(adapter: AdapterRecord, call: string): null {
+  const { environment } = adapter;
+  environment.assertAlive();
+  if (adapter.state === 0) return gone(adapter, call, "the adapter has been halted");
+  return otherMachine(runningEnvironment() ?? environment, call);
 }
 
 /** The driver of a driver handle that may still be used. */

@@ -233,7 +233,7 @@ export class Dispatcher {
   /** True for the start of a block that was served and whose completion has not been delivered (misuse E07). */
   isUndelivered(virtual: number): boolean {
     if (this.ring.holds(virtual)) return true;
-    if (this.#environment.choices.memoryTaken === "served" || virtual === 0) return false;
+    if (!this.#reserves || virtual === 0) return false;
     for (let i = 0; i < this.ring.pending; i++) if (this.ring.pendingAt(i).virtual === virtual) return true;
     return false;
   }

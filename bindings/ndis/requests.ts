@@ -49,13 +49,7 @@ export class PendingRequest {
   logical = 0;
 }
 
-/** One bucket for each of 256 neighbouring pages; more than one block may share a bucket. */
-const BUCKETS = 256;
 const FIRST_SIZE = 64;
-
-function bucketOf(virtual: number): number {
-  return ((virtual / 4096) >>> 0) & (BUCKETS - 1);
-}
 
 /** The ring. Positions are counted from the front of their part. */
 export class RequestRing {
@@ -66,8 +60,8 @@ export class RequestRing {
   #ring: PendingRequest[] = Array.from({ length: FIRST_SIZE }, () => new PendingRequest());
   #mask: number = FIRST_SIZE - 1;
   #head = 0;
-  /** How many undelivered blocks fall into each bucket: most frees learn here that theirs is none of them. */
-  readonly #buckets: Uint16Array = new Uint16Array(BUCKETS);
+  /** What was taken for delivery last, since anything was served: the block that is freed next, more often than not. */
+  #lastTaken = 0;
 
   /** The record for the next request. It counts as pending only after `commit`. */
   next(): PendingRequest {
@@ -95,10 +89,8 @@ export class RequestRing {
 
   /** The first `count` pending requests have been served. */
   advance(count: number): void {
-    for (let i = 0; i < count; i++) {
-      const { virtual } = this.pendingAt(i);
-      if (virtual !== 0) this.#count(virtual, 1);
-    }
+    // The address may have been handed out again.
+    this.#lastTaken = 0;
     this.served += count;
     this.pending -= count;
   }
@@ -107,7 +99,7 @@ export class RequestRing {
   takeServed(position: number): PendingRequest {
     if (position !== 0) this.#bring(position, 0);
     const request = this.#ring[this.#head] as PendingRequest;
-    if (request.virtual !== 0) this.#count(request.virtual, -1);
+    this.#lastTaken = request.virtual;
     this.#head = (this.#head + 1) & this.#mask;
     this.served--;
     return request;
@@ -124,7 +116,7 @@ export class RequestRing {
 
   /** True for the start of a block that waits for its delivery. */
   holds(virtual: number): boolean {
-    if (this.#buckets[bucketOf(virtual)] === 0 || virtual === 0) return false;
+    if (this.served === 0 || virtual === this.#lastTaken || virtual === 0) return false;
     for (let i = 0; i < this.served; i++) if (this.servedAt(i).virtual === virtual) return true;
     return false;
   }
@@ -136,11 +128,6 @@ export class RequestRing {
     const request = ring[(head + from) & mask] as PendingRequest;
     for (let i = from; i > to; i--) ring[(head + i) & mask] = ring[(head + i - 1) & mask] as PendingRequest;
     ring[(head + to) & mask] = request;
-  }
-
-  #count(virtual: number, by: 1 | -1): void {
-    const bucket = bucketOf(virtual);
-    this.#buckets[bucket] = (this.#buckets[bucket] as number) + by;
   }
 
   #grow(): void {

@@ -13,9 +13,9 @@ import { adapterOf, dmaOf, requireAtMostDispatch, requireBoolean, requireLength,
 import { freeCarefully, refuseInShutdown } from "./free-check.js";
 import type { AdapterHandle, DmaHandle } from "./handles.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "./physical.js";
-import type { RequestSource } from "./requests.js";
+import type { PendingRequest, RequestSource } from "./requests.js";
 import { type NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING } from "./status.js";
-import { TAG_CACHED } from "./tag.js";
+import { cachedOfTag, TAG_CACHED } from "./tag.js";
 
 /** What `poisoned` of choice C12 leaves in PhysicalAddress: an address that no zone of a test holds. */
 export const POISONED_PHYSICAL: NDIS_PHYSICAL_ADDRESS = 0xdead_beef_0000 as NDIS_PHYSICAL_ADDRESS;
@@ -126,7 +126,7 @@ function refuseSubordinate(adapter: AdapterRecord, call: string): NDIS_STATUS {
   return NDIS_STATUS_FAILURE;
 }
 
-/** The common part of the asynchronous calls of NDIS 5 and 6. */
+/** The common part of the asynchronous calls of NDIS 5 and 6. What can be wrong is kept out of line. */
 export function requestShared(
   adapter: AdapterRecord,
   source: RequestSource | null,
@@ -136,33 +136,44 @@ export function requestShared(
   Context: unknown,
 ): NDIS_STATUS {
   const { environment } = adapter;
+  const { dispatcher, faults } = environment;
   if (environment.irql.current > 2 && !requireAtMostDispatch(environment, adapter, call)) return NDIS_STATUS_FAILURE;
   if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return NDIS_STATUS_FAILURE;
   if (!requireLength(adapter, call, Length)) return NDIS_STATUS_FAILURE;
   if (!requireBoolean(adapter, call, "Cached", Cached)) return NDIS_STATUS_FAILURE;
-  if (source === null) {
-    environment.violate(adapter, {
-      rule: "HandlerIsRegistered",
-      code: "NOT_REGISTERED",
-      call,
-      message: "no SharedMemAllocateCompleteHandler was registered: nobody could be told",
-    });
-    return NDIS_STATUS_FAILURE;
-  }
-  const struck = environment.faults?.strikes("queue", adapter.number, Length) === true;
-  const request = struck
-    ? null
-    : environment.dispatcher.accept(source, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag, Context);
-  if (request === null) {
-    adapter.refused++;
-    if (environment.log !== null) environment.note(adapter, `${call} ${Length} -> FAILURE${struck ? " injected" : ""}`);
-    return NDIS_STATUS_FAILURE;
-  }
-  if (environment.log !== null) {
-    environment.note(adapter, `${call} ${Length} ${Cached ? "cached" : "uncached"} -> PENDING #${request.sequence}`);
-  }
+  if (source === null) return refuseWithoutHandler(adapter, call);
+  if (faults?.strikes("queue", adapter.number, Length) === true) return failAtOnce(adapter, call, Length, true);
+  const request = dispatcher.accept(source, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag, Context);
+  if (request === null) return failAtOnce(adapter, call, Length, false);
+  if (environment.log !== null) noteRequest(adapter, call, request);
   environment.scheduler.accepted(request);
   return NDIS_STATUS_PENDING;
+}
+
+/** Choice C25. */
+function refuseWithoutHandler(adapter: AdapterRecord, call: string): NDIS_STATUS {
+  adapter.environment.violate(adapter, {
+    rule: "HandlerIsRegistered",
+    code: "NOT_REGISTERED",
+    call,
+    message: "no SharedMemAllocateCompleteHandler was registered: nobody could be told",
+  });
+  return NDIS_STATUS_FAILURE;
+}
+
+function failAtOnce(adapter: AdapterRecord, call: string, length: number, injected: boolean): NDIS_STATUS {
+  const { environment } = adapter;
+  adapter.refused++;
+  if (environment.log !== null) environment.note(adapter, `${call} ${length} -> FAILURE${injected ? " injected" : ""}`);
+  return NDIS_STATUS_FAILURE;
+}
+
+function noteRequest(adapter: AdapterRecord, call: string, request: PendingRequest): void {
+  const { lengthBytes, tag, sequence } = request;
+  adapter.environment.note(
+    adapter,
+    `${call} ${lengthBytes} ${cachedOfTag(tag) ? "cached" : "uncached"} -> PENDING #${sequence}`,
+  );
 }
 
 /**
@@ -196,7 +207,7 @@ export function NdisMFreeSharedMemory(
     typeof Length !== "number" ||
     typeof Cached !== "boolean" ||
     !blocks.plain ||
-    (dispatcher.undelivered > 0 && dispatcher.isUndelivered(VirtualAddress)) ||
+    dispatcher.isUndelivered(VirtualAddress) ||
     !blocks.matches(VirtualAddress, PhysicalAddress)
   ) {
     freeCarefully(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
@@ -209,7 +220,14 @@ export function NdisMFreeSharedMemory(
     freeCarefully(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
     return;
   }
-  blocks.released(adapter, VirtualAddress, Length, call);
   adapter.freed++;
-  if (environment.log !== null) environment.note(adapter, `${call} ${Length} ${hex(VirtualAddress)}`);
+  if (blocks.bare) {
+    adapter.liveBlocks--;
+    adapter.liveBytes -= Length;
+  } else blocks.released(adapter, VirtualAddress, Length, call);
+  if (environment.log !== null) noteFree(adapter, call, Length, VirtualAddress);
+}
+
+function noteFree(adapter: AdapterRecord, call: string, length: number, virtual: number): void {
+  adapter.environment.note(adapter, `${call} ${length} ${hex(virtual)}`);
 }
