@@ -88,7 +88,7 @@ test("deviation 5: the compiler refuses each swap of handles and addresses, and 
     "--types",
     "node",
   ];
-  const run = spawnSync("npx", ["tsc", ...flags, fixture, "types/webassembly.d.ts"], { encoding: "utf8" });
+  const run = spawnSync("npx", ["tsc", ...flags, fixture, "bindings/types/webassembly.d.ts"], { encoding: "utf8" });
   assert.equal(run.status, 0, run.stdout);
   // The fixture must be able to fail: without its expectations every swap is an error.
   const swaps = readFileSync(fixture, "utf8").match(/@ts-expect-error/g)?.length ?? 0;
