@@ -223,7 +223,7 @@ export interface DuelPlan {
 
 /** The seed of this run: `NDIS_SHMEM_SEED`, or the one given. */
 export function seedOf(usual: number): number {
-  const given = process.env["NDIS_SHMEM_SEED"];
+  const given = process.env.NDIS_SHMEM_SEED;
   if (given === undefined || given === "") return usual;
   const seed = Number(given);
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) throw new RangeError(`NDIS_SHMEM_SEED is ${given}`);

@@ -125,12 +125,12 @@ test("misuse A12: an unknown option is refused by name, a getter that throws pro
   };
   await assert.rejects(Machine.open(throwing), /mine/);
   const polluted = Object.prototype as unknown as Record<string, unknown>;
-  polluted["seed"] = 99;
+  polluted.seed = 99;
   try {
     const machine = await Machine.open({});
     assert.equal(machine.seed, 1);
   } finally {
-    delete polluted["seed"];
+    delete polluted.seed;
   }
 });
 

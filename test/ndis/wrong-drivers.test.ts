@@ -237,7 +237,7 @@ there is one; the rule. Written by \`UPDATE_DOCS=1 node test/run.mjs ndis/wrong\
 test("docs/wrong-drivers.md quotes these messages word for word", () => {
   const sections = [...told].map(([name, message]) => `\n## The driver ${name}\n\n\`\`\`text\n${message}\n\`\`\`\n`);
   const page = `${HEAD}${sections.join("")}`;
-  if (process.env["UPDATE_DOCS"] === "1") writeFileSync("docs/wrong-drivers.md", page);
+  if (process.env.UPDATE_DOCS === "1") writeFileSync("docs/wrong-drivers.md", page);
   assert.equal(told.size, 11);
   assert.equal(readFileSync("docs/wrong-drivers.md", "utf8"), page);
 });
