@@ -8,6 +8,7 @@
  * is released, and a device that comes back gets a new adapter with a new number.
  */
 
+import { ADDRESS_LIMIT } from "../addresses.js";
 import * as bugChecks from "./bug-checks.js";
 import { adapterOf, headerIsKnown, requireAtMostDispatch, requirePassive } from "./checks.js";
 import type { DmaRecord } from "./dma.js";
@@ -77,6 +78,8 @@ export class AdapterRecord {
   readonly handle: AdapterHandle;
   readonly services: AdapterServices;
   readonly limits: AdapterLimits;
+  /** The last physical byte that its device can address; set with the DMA registration. */
+  highest: number = ADDRESS_LIMIT - 1;
   /** Tag of a block that is not cached. */
   readonly tag: number;
   state: AdapterState = HALTED;

@@ -6,6 +6,7 @@
  * registration as it was (choice C10).
  */
 
+import { ADDRESS_LIMIT } from "../addresses.js";
 import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "./adapter.js";
 import * as bugChecks from "./bug-checks.js";
 import { adapterOf, dmaOf, headerIsKnown, requirePassive } from "./checks.js";
@@ -68,6 +69,7 @@ export class DmaRecord {
   ) {
     this.adapter = adapter;
     this.addresses64 = addresses64;
+    adapter.highest = addresses64 ? ADDRESS_LIMIT - 1 : 2 ** 32 - 1;
     this.maximumPhysicalMapping = maximumPhysicalMapping;
     this.completions = completeHandler === null ? null : new RequestSource(adapter, completeHandler, PASSIVE_LEVEL);
     this.completionsAtDispatch =

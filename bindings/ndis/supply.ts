@@ -11,8 +11,6 @@ import type { NdisEnvironment } from "./environment.js";
 import { FAILED, type RequestRing, type RequestSource, WAITING } from "./requests.js";
 import { cachedOfTag, tagOf } from "./tag.js";
 
-const NO_LIMIT: number = 2 ** 52 - 1;
-const BELOW_4_GIB: number = 2 ** 32 - 1;
 const COMPLETE = "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE";
 
 export class Supply {
@@ -127,7 +125,7 @@ export class Supply {
         continue;
       }
       lengths[entries] = lengthBytes;
-      highest[entries] = adapter.dma === null || adapter.dma.addresses64 ? NO_LIMIT : BELOW_4_GIB;
+      highest[entries] = adapter.highest;
       tags[entries] = request.tag;
       entries++;
       // Counted now, so that a later entry of this batch sees it; taken back below where the core had no room.
@@ -223,10 +221,9 @@ export class Supply {
   }
 
   #fillEntry(entry: number, adapter: AdapterRecord, lengthBytes: number, tag: number): void {
-    const { dma } = adapter;
     const batch = this.#batch;
     batch.lengths[entry] = lengthBytes;
-    batch.highest[entry] = dma === null || dma.addresses64 ? NO_LIMIT : BELOW_4_GIB;
+    batch.highest[entry] = adapter.highest;
     batch.tags[entry] = tag;
   }
 
