@@ -6,7 +6,11 @@
 export {
   type ErrorCode,
   type ErrorDetails,
+  type FaultPlan,
+  type FaultPoint,
+  type GuardOptions,
   type Mismatch,
+  type NdisChoices,
   ShmemError,
   type Violation,
   ViolationError,
