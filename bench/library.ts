@@ -26,7 +26,7 @@ export interface MeasureOptions {
   readonly rounds?: number;
   /** Least time to spend on warming up, milliseconds. Default 120. */
   readonly warmUpMs?: number;
-  /** Most time for the timed part of a sample; a slower allocator does fewer operations. Milliseconds, default 400. */
+  /** Most time for the timed part of a sample; a slower allocator does fewer operations. Milliseconds, default 150. */
   readonly budgetMs?: number;
 }
 

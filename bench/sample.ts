@@ -24,9 +24,10 @@ export interface Patience {
   readonly budgetMs: number;
 }
 
-export const PATIENCE: Patience = { warmUpMs: 120, budgetMs: 400 };
+export const PATIENCE: Patience = { warmUpMs: 120, budgetMs: 150 };
 
 const SLICE = 4096;
+const MOST_WARM_UPS = 15;
 /** A shorter timed part is repeated until it has as many, or the clock would be measured. */
 const LEAST_OPERATIONS = 20_000;
 
@@ -56,9 +57,10 @@ export class Sampler {
   warmUp(patience: Patience): void {
     const began = performance.now();
     this.#fit(patience.budgetMs);
-    for (let round = 1; round < 6 || performance.now() - began < patience.warmUpMs; round += 1) {
+    // What is too slow to finish is warm by then, and is not waited for.
+    for (let round = 1; !this.isCut && (round < 6 || performance.now() - began < patience.warmUpMs); round += 1) {
       this.sample();
-      if (performance.now() - began > 10 * patience.warmUpMs + 2 * patience.budgetMs) return;
+      if (performance.now() - began > MOST_WARM_UPS * patience.warmUpMs) return;
     }
   }
 
