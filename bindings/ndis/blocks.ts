@@ -16,7 +16,8 @@ import type { AdapterRecord } from "./adapter.js";
 import { ZoneBytes } from "./arena-bytes.js";
 import type { NdisEnvironment } from "./environment.js";
 import { callSite } from "./environment.js";
-import { type Damage, damageFinding, Guard, type GuardedBlock, type GuardOptions } from "./guard.js";
+import { damageFinding, Guard, type GuardOptions } from "./guard.js";
+import { type GuardReport, Retirement } from "./retirement.js";
 import { adapterOfTag, TAG_PROVIDER } from "./tag.js";
 import type { BlockExplanation, Violation } from "./violations.js";
 
@@ -43,38 +44,17 @@ export interface Sight {
   readonly coreStart: number;
 }
 
-/** A block that has left its driver and is still live in the core. */
-interface Retired {
-  readonly coreStart: number;
-  readonly coreBytes: number;
-  readonly given: number;
-  readonly lengthBytes: number;
-  readonly adapter: AdapterRecord;
-  readonly why: "deferred" | "quarantine" | "damaged";
-  readonly guarded: GuardedBlock | null;
-}
-
-/** Bytes that guard mode holds back. */
-export interface GuardReport {
-  readonly guardedBlocks: number;
-  readonly quarantinedBlocks: number;
-  readonly quarantinedBytes: number;
-  readonly damagedBlocks: number;
-}
-
 export class Blocks {
   /** Nothing stands between driver and core: a free may go straight down. */
   readonly plain: boolean;
   /** `plain`, and a block that is handed out needs no filling, no history and no count of pages either. */
   readonly bare: boolean;
   readonly guard: Guard | null;
+  readonly retirement: Retirement;
   readonly bytes: ZoneBytes;
   readonly #environment: NdisEnvironment;
   readonly #zones: readonly ZonePlan[];
   readonly #fills: boolean;
-  readonly #retired: Map<number, Retired> = new Map();
-  #quarantinedBytes = 0;
-  #passiveTurnIsDue = false;
   #zone: ZonePlan;
   #random: number;
 
@@ -90,6 +70,7 @@ export class Blocks {
     this.#fills = arena !== null && choices.contents !== "untouched";
     this.guard =
       guard === null ? null : new Guard(guard, core.frameSize, choices.guardTail === "checked", this.bytes, seed);
+    this.retirement = new Retirement(environment, this.guard);
     const { history } = environment;
     this.plain = guard === null && environment.iommu === null && choices.freedFrames === "atOnce";
     this.bare = this.plain && !this.#fills && history === null && choices.mapRegisters === null;
@@ -135,7 +116,7 @@ export class Blocks {
     if (known.state === "foreign" || known.state === "unmapped") return { ...nothing, state: "foreign" };
     if (known.state !== "live") return { ...nothing, state: known.state === "freed" || wasBlock ? "freed" : "free" };
     const coreStart = known.block?.virtual ?? 0;
-    if (this.#retired.has(coreStart))
+    if (this.retirement.at(coreStart) !== undefined)
       return { ...nothing, state: this.#isRetiredStart(coreStart, virtual) ? "freed" : "free" };
     const guarded = this.guard?.findByCore(coreStart);
     const given = guarded?.given ?? coreStart;
@@ -148,12 +129,12 @@ export class Blocks {
   }
 
   #isRetiredStart(coreStart: number, virtual: number): boolean {
-    return this.#retired.get(coreStart)?.given === virtual;
+    return this.retirement.at(coreStart)?.given === virtual;
   }
 
   /** The start that the driver was given for a block that starts at `coreStart` in the core. */
   givenStart(coreStart: number): number {
-    return this.guard?.findByCore(coreStart)?.given ?? this.#retired.get(coreStart)?.given ?? coreStart;
+    return this.guard?.findByCore(coreStart)?.given ?? this.retirement.at(coreStart)?.given ?? coreStart;
   }
 
   /** A sentence where the block is in a state that the core does not know. */
@@ -164,7 +145,7 @@ export class Blocks {
     }
     if (this.plain) return null;
     const coreStart = environment.core.explain(address as VirtualAddress).block?.virtual ?? 0;
-    const retired = this.#retired.get(coreStart);
+    const retired = this.retirement.at(coreStart);
     if (retired !== undefined) {
       const why = {
         deferred: "its frames return at the next PASSIVE turn",
@@ -182,9 +163,9 @@ export class Blocks {
 
   /** False for a block that the core holds and no device may touch any more. */
   deviceMayReach(virtual: number): boolean {
-    if (this.#retired.size === 0) return true;
+    if (this.retirement.size === 0) return true;
     const start = this.#environment.core.explain(virtual as VirtualAddress).block?.virtual ?? 0;
-    return !this.#retired.has(start);
+    return this.retirement.at(start) === undefined;
   }
 
   /** Bytes to ask the core for, 0 where guarding makes it more than any length. `sampled` as `guard.sample()` said. */
@@ -246,115 +227,34 @@ export class Blocks {
     this.released(adapter, sight.given, sight.lengthBytes, call);
     const guarded = this.guard?.find(sight.given) ?? null;
     if (guarded !== null) {
-      this.#retireGuarded(guarded, call);
+      this.retirement.retireGuarded(guarded, call);
       return;
     }
     if (environment.choices.freedFrames === "deferred" && environment.irql.current >= 2) {
-      const { coreStart, given, lengthBytes } = sight;
-      this.#retire({ coreStart, coreBytes: lengthBytes, given, lengthBytes, adapter, why: "deferred", guarded: null });
+      this.retirement.defer(adapter, sight.coreStart, sight.given, sight.lengthBytes);
       return;
     }
     environment.core.free(sight.coreStart as VirtualAddress);
   }
 
-  #retireGuarded(block: GuardedBlock, call: string): void {
-    const environment = this.#environment;
-    const guard = this.guard as Guard;
-    const damage = block.damaged ? null : guard.inspect(block);
-    guard.drop(block);
-    const { adapter, coreStart, coreBytes, given, lengthBytes } = block;
-    const why = damage !== null || block.damaged ? "damaged" : "quarantine";
-    guard.bury(block);
-    this.#retire({ coreStart, coreBytes, given, lengthBytes, adapter, why, guarded: block });
-    const found = damage === null ? null : environment.record(adapter, damageFinding(block, damage, call, "free"));
-    this.#shrinkQuarantine(guard.quarantineBytes);
-    if (found !== null) environment.raise(found);
-  }
-
-  #retire(block: Retired): void {
-    this.#retired.set(block.coreStart, block);
-    if (block.why !== "damaged") this.#quarantinedBytes += block.coreBytes;
-    if (block.why !== "deferred" || this.#passiveTurnIsDue) return;
-    this.#passiveTurnIsDue = true;
-    this.#environment.scheduler.later("passive", () => {
-      this.#passiveTurnIsDue = false;
-      for (const one of [...this.#retired.values()]) if (one.why === "deferred") this.#return(one);
-    });
-  }
-
-  /** Give the oldest quarantined blocks to the core until at most `limit` bytes are held. True where any was given. */
-  #shrinkQuarantine(limit: number): boolean {
-    let given = false;
-    for (const one of [...this.#retired.values()]) {
-      if (this.#quarantinedBytes <= limit) break;
-      if (one.why !== "quarantine") continue;
-      given = this.#return(one) || given;
-    }
-    return given;
-  }
-
   /** Memory ran out: whatever is only held back goes to the core now. True where that may have helped. */
   giveWhatIsHeldBack(): boolean {
-    return this.guard !== null && this.#shrinkQuarantine(0);
-  }
-
-  #return(block: Retired): boolean {
-    const environment = this.#environment;
-    this.#quarantinedBytes -= block.coreBytes;
-    const damage = block.guarded === null ? null : (this.guard?.exhume(block.guarded) ?? null);
-    if (damage !== null && block.guarded !== null) {
-      this.#retired.set(block.coreStart, { ...block, why: "damaged" });
-      // Recorded and not raised: whoever triggers this is not the one to blame.
-      environment.record(block.adapter, damageFinding(block.guarded, damage, "quarantine", "allocation"));
-      return false;
-    }
-    this.#retired.delete(block.coreStart);
-    environment.core.free(block.coreStart as VirtualAddress);
-    return true;
+    return this.retirement.giveWhatIsHeldBack();
   }
 
   /** Look at a few guarded blocks, as Windows does during a later allocation: 0x7C/02. */
   inspectSome(call: string): void {
-    if (this.guard === null) return;
-    const first = this.#inspect(this.guard.toInspect(false), call, "allocation")[0];
-    if (first !== undefined) this.#environment.raise(first);
+    if (this.guard !== null) this.retirement.inspectSome(call);
   }
 
   /** Look at every guarded block and everything in quarantine. Records what is damaged, raises nothing. */
   sweep(): Violation[] {
-    if (this.guard === null) return [];
-    const found = this.#inspect(this.guard.toInspect(true), "sweep", "sweep");
-    for (const one of [...this.#retired.values()]) {
-      if (one.why !== "quarantine" || one.guarded === null) continue;
-      const damage = this.guard.exhume(one.guarded);
-      if (damage === null) continue;
-      this.#quarantinedBytes -= one.coreBytes;
-      this.#retired.set(one.coreStart, { ...one, why: "damaged" });
-      found.push(this.#environment.record(one.adapter, damageFinding(one.guarded, damage, "sweep", "sweep")));
-    }
-    return found;
-  }
-
-  #inspect(blocks: Iterable<GuardedBlock>, call: string, moment: "allocation" | "sweep"): Violation[] {
-    const found: Violation[] = [];
-    for (const block of blocks) {
-      const damage: Damage | null = block.damaged ? null : (this.guard?.inspect(block) ?? null);
-      if (damage === null) continue;
-      block.damaged = true;
-      found.push(this.#environment.record(block.adapter, damageFinding(block, damage, call, moment)));
-    }
-    return found;
+    return this.retirement.sweep();
   }
 
   /** What guard mode holds. */
   guardReport(): GuardReport {
-    const retired = [...this.#retired.values()];
-    return {
-      guardedBlocks: this.guard?.count ?? 0,
-      quarantinedBlocks: retired.filter((one) => one.why !== "damaged").length,
-      quarantinedBytes: this.#quarantinedBytes,
-      damagedBlocks: retired.filter((one) => one.why === "damaged").length,
-    };
+    return this.retirement.report();
   }
 
   /** NDIS itself gives a block back: at halt, shutdown, or a forced release. `virtual`: as given to the driver. */
@@ -393,7 +293,11 @@ export class Blocks {
           continue;
         }
         const tag = block.tag ?? 0;
-        if (adapterOfTag(tag) === adapter.number && (tag & TAG_PROVIDER) === 0 && !this.#retired.has(block.virtual)) {
+        if (
+          adapterOfTag(tag) === adapter.number &&
+          (tag & TAG_PROVIDER) === 0 &&
+          this.retirement.at(block.virtual) === undefined
+        ) {
           const guarded = this.guard?.findByCore(block.virtual);
           add(guarded?.given ?? block.virtual, guarded?.lengthBytes ?? block.lengthBytes);
         }

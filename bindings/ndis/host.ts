@@ -15,7 +15,7 @@ export {
   SHUTDOWN,
   stateName,
 } from "./adapter.js";
-export type { GuardReport, LiveBlock } from "./blocks.js";
+export type { LiveBlock } from "./blocks.js";
 export * as bugChecks from "./bug-checks.js";
 export { resolveChoices } from "./choices.js";
 export { Dispatcher, type DroppedRequest, type LatencySummary } from "./dispatch.js";
@@ -49,3 +49,4 @@ export {
   startedAdapters,
 } from "./lifecycle.js";
 export { PendingRequest, RequestRing, RequestSource } from "./requests.js";
+export type { GuardReport } from "./retirement.js";
