@@ -173,9 +173,12 @@ async function compileCore(bug: PlantedBug): Promise<Uint8Array> {
   return binary;
 }
 
+/** The changed core, and the auditor as it is: what judges must not share what is judged. */
 function moduleSource(wasm: Uint8Array): string {
-  const text = Buffer.from(wasm).toString("base64");
-  return `export function releaseBytes() { return Uint8Array.from(atob("${text}"), (character) => character.charCodeAt(0)); }\n`;
+  const literal = (bytes: Uint8Array): string =>
+    `Uint8Array.from(atob("${Buffer.from(bytes).toString("base64")}"), (character) => character.charCodeAt(0))`;
+  const audit = readFileSync("build/audit.wasm");
+  return `export const releaseBytes = () => ${literal(wasm)};\nexport const auditBytes = () => ${literal(audit)};\n`;
 }
 
 /** Run the probe in a thread; a thread that does not answer in time has found a hang. */

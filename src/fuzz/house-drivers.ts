@@ -4,6 +4,7 @@
  * A driver that starts with twenty receive frames needs twenty frames of traffic before it asks for memory; with four it
  * asks at once. The settings are ordinary ones, chosen by the life's variant.
  */
+import { Gve } from "../devices/index.js";
 import { DRIVERS, type DriverModel } from "../drivers/index.js";
 import type { FuzzDriver } from "./life-machine.js";
 
@@ -17,6 +18,18 @@ const SETTINGS: Readonly<Record<string, Settings>> = {
     checkIntervalNs: 1_000_000,
     silentRounds: 1,
   }),
+  rtlnwifi: (variant) => ({ receiveBuffers: 16, lowWater: [15, 16, 24, 48][(variant >>> 2) % 4] as number }),
+  netkvm: (variant) => ({
+    receiveBuffers: 16,
+    transmitDescriptors: 2,
+    queues: 1 + ((variant >>> 2) % 2),
+    mergeable: variant >= 192 ? 0 : 1,
+  }),
+};
+
+/** Devices that make the driver ask for less: gvnic's rings are as long as its device says. */
+const DEVICES: Readonly<Record<string, DriverModel["device"]>> = {
+  gvnic: (wire) => new Gve({ ...wire, ringEntries: 16 }),
 };
 
 /** A driver of this package, to fuzz. */
@@ -25,7 +38,7 @@ export function subjectOf(model: DriverModel): FuzzDriver {
   return {
     name: model.name,
     DriverEntry: model.DriverEntry,
-    device: model.device,
+    device: DEVICES[model.name] ?? model.device,
     addressing: model.addressing,
     arenaBytes: Math.min(model.arenaBytes, 256 * 1024),
     ...(settings === undefined ? {} : { settings }),

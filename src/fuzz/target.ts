@@ -56,6 +56,9 @@ export interface TargetResult {
   readonly finding: (TargetFinding & { readonly run: number; readonly input: Uint8Array }) | null;
 }
 
+/** Bytes of which numbers at the ends of ranges are made: 4095, 16383, 65535, 0, 1. */
+const EDGES: readonly number[] = [0, 1, 0x0f, 0x3f, 0x7f, 0xff];
+
 /** Input number `run` of a seed: its own generator, so that one run can be repeated without those before it. */
 export function inputOf(seed: number, run: number, target: FuzzTarget): Uint8Array {
   const draw = new Prng(seed, run);
@@ -65,9 +68,12 @@ export function inputOf(seed: number, run: number, target: FuzzTarget): Uint8Arr
   const bytes = new Uint8Array(1 + length * target.unitBytes);
   // Swarm: a few values stand in for all others at some positions of a unit, so that whole kinds are missing in a run.
   const palette = draw.below(3) === 0 ? Uint8Array.from({ length: 1 + draw.below(6) }, () => draw.below(256)) : null;
+  const edges = draw.below(4) === 0;
   for (let at = 0; at < bytes.length; at++) {
     const first = (at - 1) % target.unitBytes === 0;
-    bytes[at] = palette !== null && first ? (palette[draw.below(palette.length)] as number) : draw.below(256);
+    if (palette !== null && first) bytes[at] = palette[draw.below(palette.length)] as number;
+    else if (edges && !first && draw.below(2) === 0) bytes[at] = EDGES[draw.below(EDGES.length)] as number;
+    else bytes[at] = draw.below(256);
   }
   return bytes;
 }
