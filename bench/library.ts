@@ -9,7 +9,7 @@
  * command line (`ndis-shmem bench --subject ./mine.mjs`) takes care of that; here it is the caller's.
  */
 import { ShmemError } from "../bindings/core/index.js";
-import { allocationsOf, failuresIn } from "./failures.js";
+import { allocationsOf } from "./failures.js";
 import { type Allocator, JsReplayer } from "./replayer.js";
 import { type Spread, spreadOf } from "./rows.js";
 import { PATIENCE, Sampler } from "./sample.js";
@@ -57,16 +57,14 @@ export function measure(allocator: Measurable, workload: Workload, options: Meas
     });
   }
   allocator.reset?.({ arenaBytes: workload.arenaBytes, frameSize: workload.frameSize });
-  const replayer = new JsReplayer(allocator, workload);
-  const sampler = new Sampler(replayer, workload);
+  const sampler = new Sampler(new JsReplayer(allocator, workload), workload);
   sampler.warmUp({ warmUpMs, budgetMs });
   const samples = Array.from({ length: rounds }, () => sampler.sample());
-  const failures = sampler.isCut ? (samples[0]?.failures ?? 0) : failuresIn(replayer, workload);
   return {
     workload: workload.name,
     workloadHash: hashWords(workload.ops),
     nsPerOp: spreadOf(samples.map((sample) => sample.nsPerOp)),
-    failures,
+    failures: sampler.firstFailures,
     allocations: allocationsOf(workload),
     samples: rounds,
     operations: samples[0]?.operations ?? 0,

@@ -5,7 +5,7 @@
  * see worst.ts). What is slow is not waited for: when the timed part would take longer than the budget, only its first
  * operations are done, as many as fit, and the sample says how many.
  */
-import type { Replayer } from "./replayer.js";
+import type { Replayer, Slots } from "./replayer.js";
 import type { Workload } from "./workloads.js";
 
 export interface Sample {
@@ -28,6 +28,8 @@ export const PATIENCE: Patience = { warmUpMs: 120, budgetMs: 150 };
 
 const SLICE = 4096;
 const MOST_WARM_UPS = 15;
+/** How much longer than a sample the first replay may take. */
+const COLD = 8;
 /** A shorter timed part is repeated until it has as many, or the clock would be measured. */
 const LEAST_OPERATIONS = 20_000;
 
@@ -41,6 +43,10 @@ export class Sampler {
   #to: number;
   /** Depends on all that was done, so that nothing can be left out by a compiler. */
   sink = 0;
+  /** Of the first replay, on a fresh allocator: the only one whose failures do not depend on how long it was warmed up. */
+  firstFailures = 0;
+  /** What was live when the first replay ended; absent where it was cut. */
+  firstSlots: Slots | undefined;
 
   constructor(replayer: Replayer, workload: Workload) {
     this.#replayer = replayer;
@@ -56,28 +62,34 @@ export class Sampler {
   /** Replay until the engine has compiled what it will compile, and find out how much fits the budget. */
   warmUp(patience: Patience): void {
     const began = performance.now();
-    this.#fit(patience.budgetMs);
+    // The first replay is for the record, and runs code that is not compiled yet: it gets more time than the others.
+    this.#fit(COLD * patience.budgetMs, true);
+    if (!this.isCut) this.#fit(patience.budgetMs, false);
     // What is too slow to finish is warm by then, and is not waited for.
-    for (let round = 1; !this.isCut && (round < 6 || performance.now() - began < patience.warmUpMs); round += 1) {
+    for (let round = 2; !this.isCut && (round < 6 || performance.now() - began < patience.warmUpMs); round += 1) {
       this.sample();
       if (performance.now() - began > MOST_WARM_UPS * patience.warmUpMs) return;
     }
   }
 
-  /** The first replay, in slices, stopped when the budget is spent. */
-  #fit(budgetMs: number): void {
+  /** Replay in slices, stopped when the budget is spent: as much will be timed from then on. */
+  #fit(budgetMs: number, first: boolean): void {
     const { loop, pre, end } = this.#workload;
     const all = loop?.pairs ?? end;
     let to = loop === undefined ? pre : 0;
-    if (loop === undefined) this.#replayer.replay(0, pre);
+    let failures = loop === undefined ? this.#replayer.replay(0, pre) : 0;
     const began = performance.now();
     while (to < all && performance.now() - began < budgetMs) {
       const next = Math.min(all, to + SLICE);
-      if (loop === undefined) this.#replayer.replay(to, next);
+      if (loop === undefined) failures += this.#replayer.replay(to, next);
       else this.sink += this.#replayer.lifo(loop.bytes, next - to);
       to = next;
     }
     this.#to = to;
+    if (first) {
+      this.firstFailures = failures;
+      if (!this.isCut) this.firstSlots = this.#replayer.slots();
+    }
     this.#finish();
   }
 

@@ -30,7 +30,6 @@ export function openReplayer(subject: Subject, where: Where, workload: Workload)
 export class Session {
   readonly #subject: Subject;
   readonly #workload: Workload;
-  readonly #replayer: Replayer;
   readonly #sampler: Sampler;
 
   constructor(subject: Subject, where: Where, workload: Workload) {
@@ -38,33 +37,22 @@ export class Session {
     if (replayer === undefined) throw new Error(`${subject.name} cannot be measured at ${where}`);
     this.#subject = subject;
     this.#workload = workload;
-    this.#replayer = replayer;
     this.#sampler = new Sampler(replayer, workload);
   }
 
-  /** Warm up, and replay once for the record. */
+  /** Warm up. The first replay is the one for the record: its allocator is fresh. */
   prepare(patience: Patience): Opened {
     const workload = this.#workload;
-    this.#sampler.warmUp(patience);
-    const workloadHash = hashWords(workload.ops);
-    const allocations = allocationsOf(workload);
-    if (this.#sampler.isCut) {
-      const { failures } = this.#sampler.sample();
-      return { workloadHash, failures, allocations };
-    }
-    const timed = failuresIn(this.#replayer, workload);
+    const sampler = this.#sampler;
     const strict = this.#subject.openStrict?.(workload);
-    const failures = strict === undefined ? timed : failuresIn(strict, workload);
-    if (timed > 0) return { workloadHash, failures, allocations };
-    return { workloadHash, outcome: this.#outcome(), failures, allocations };
-  }
-
-  #outcome(): string {
-    const { end, total } = this.#workload;
-    this.#replayer.replay(0, end);
-    const outcome = outcomeOf(this.#replayer.slots());
-    this.#replayer.replay(end, total);
-    return outcome;
+    sampler.warmUp(patience);
+    const { firstFailures, firstSlots } = sampler;
+    return {
+      workloadHash: hashWords(workload.ops),
+      failures: strict === undefined ? firstFailures : failuresIn(strict, workload),
+      allocations: allocationsOf(workload),
+      ...(firstSlots !== undefined && firstFailures === 0 && { outcome: outcomeOf(firstSlots) }),
+    };
   }
 
   sample(): Sample {
