@@ -24,6 +24,9 @@ const PLAYABLE: readonly ScheduleName[] = SCHEDULES.filter((name) => name !== "m
 const DEFAULT_CAPTURE = "examples/traffic/two-hosts.pcap";
 const MOST_FOLDERS_UP = 4;
 
+const MIB = 1024 * 1024;
+const sizes = DRIVERS.map((driver) => `${driver.arenaBytes / MIB}M ${driver.name}`).join(", ");
+
 const HELP = `usage: ndis-shmem run [OPTIONS]
 
 Play a NIC's life: a miniport driver over the simulated NDIS, a device that
@@ -32,7 +35,7 @@ reaches memory by physical address alone, and the frames of a capture file.
   --driver NAME      ${DRIVERS.map((driver) => driver.name).join(", ")} (default e100bex)
   --traffic FILE     classic pcap; default: two hosts on one wire, 579 frames
   --arena BYTES      shared memory, with K, M or G (default: enough for the
-                     driver, 1M for e100bex)
+                     driver: ${sizes})
   --seed N           0 to 2^53 - 1 (default 1); one seed, one history
   --schedule NAME    ${PLAYABLE.join(", ")}
                      (default fifo): the order in which requests complete

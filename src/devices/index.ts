@@ -1,3 +1,7 @@
 /** The front door of the device room. */
+export * from "./gve.js";
 export * from "./i8255x.js";
 export type { ReceivingDevice } from "./receiving-device.js";
+export * from "./ring-nic.js";
+export * from "./rtl818x.js";
+export * from "./virtio-net.js";

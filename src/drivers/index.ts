@@ -1,8 +1,11 @@
 /** The front door of the driver room: miniport drivers to run, by name. */
 
-import { I8255x, type ReceivingDevice } from "../devices/index.js";
+import { Gve, I8255x, type ReceivingDevice, Rtl818x, VirtioNet } from "../devices/index.js";
 import type { MiniportDriver } from "../machine/index.js";
 import { e100bexBlockKind, e100bexEntry } from "./e100bex.js";
+import { gvnicBlockKind, gvnicEntry } from "./gvnic.js";
+import { netkvmBlockKind, netkvmEntry } from "./netkvm.js";
+import { rtlnwifiBlockKind, rtlnwifiEntry } from "./rtlnwifi.js";
 
 /** What surrounds a device. */
 export interface Wire {
@@ -37,6 +40,36 @@ export const DRIVERS: readonly DriverModel[] = [
     arenaBytes: 1024 * 1024,
     blockKind: e100bexBlockKind,
   },
+  {
+    name: "rtlnwifi",
+    summary: "wireless LAN, 32-bit, a loop of asynchronous requests by the NDIS 5 call (NDIS 6.0)",
+    DriverEntry: rtlnwifiEntry,
+    device: (wire) => new Rtl818x(wire),
+    addressing: 32,
+    arenaBytes: 1024 * 1024,
+    blockKind: rtlnwifiBlockKind,
+  },
+  {
+    name: "netkvm",
+    summary: "virtio, 64-bit, 2,048 blocks of two pages, growth from a thread (NDIS 6.50)",
+    DriverEntry: netkvmEntry,
+    device: (wire) => new VirtioNet(wire),
+    addressing: 64,
+    arenaBytes: 24 * 1024 * 1024,
+    blockKind: netkvmBlockKind,
+  },
+  {
+    name: "gvnic",
+    summary: "virtual NIC, 64-bit, admin queue and page lists, degrades without failing (NDIS 6.0)",
+    DriverEntry: gvnicEntry,
+    device: (wire) => new Gve(wire),
+    addressing: 64,
+    arenaBytes: 8 * 1024 * 1024,
+    blockKind: gvnicBlockKind,
+  },
 ];
 
 export { type E100bexSettings, e100bexEntry } from "./e100bex.js";
+export { gvnicEntry } from "./gvnic.js";
+export { netkvmEntry } from "./netkvm.js";
+export { rtlnwifiEntry } from "./rtlnwifi.js";

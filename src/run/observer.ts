@@ -9,6 +9,9 @@ import type { VirtualAddress } from "../../bindings/index.js";
 import type { Adapter, Machine } from "../machine/index.js";
 import { type ArenaBlock, type ArenaPhotograph, HistoryRecorder, type RunHistory } from "../report/index.js";
 
+/** With more live blocks than this, the arena is photographed only now and then on its way to the peak, and at the halt. */
+const MANY_BLOCKS = 192;
+
 export class Observer {
   readonly #machine: Machine;
   readonly #recorder = new HistoryRecorder();
@@ -44,6 +47,7 @@ export class Observer {
   }
 
   mark(kind: "initialized" | "halt", label: string): void {
+    if (kind === "halt" && this.#machine.core.stats().liveBytes > this.#peak.liveBytes) this.#photograph();
     this.#recorder.mark({ timeNs: this.#machine.nowNs, kind, label });
   }
 
@@ -58,9 +62,7 @@ export class Observer {
     const timeNs = this.#machine.nowNs;
     const { liveBytes, freeBytes, largestFreeBytes } = this.#machine.core.stats();
     this.#recorder.memory({ timeNs, liveBytes, freeBytes, largestFreeBytes, pending: record?.pending ?? 0 });
-    if (liveBytes > this.#peak.liveBytes) {
-      this.#peak = { timeNs, liveBytes, freeBytes, largestFreeBytes, blocks: this.#blocks() };
-    }
+    if (this.#isWorthAPhotograph(liveBytes)) this.#photograph();
     if (record !== undefined) {
       if (record.completedNull > this.#completedNull) this.#failed("first completion with NULL");
       if (record.refused > this.#refused) this.#failed("first request refused");
@@ -82,6 +84,18 @@ export class Observer {
     const text = this.#firstFailure ? label : "";
     this.#recorder.mark({ timeNs: this.#machine.nowNs, kind: "allocation-failed", label: text });
     this.#firstFailure = false;
+  }
+
+  /** A new peak. Of thousands of blocks not each: a driver that grows one by one would be nothing but photographed. */
+  #isWorthAPhotograph(liveBytes: number): boolean {
+    const more = liveBytes - this.#peak.liveBytes;
+    if (more <= 0 || (this.#adapter?.liveBlocks ?? 0) <= MANY_BLOCKS) return more > 0;
+    return more >= this.#machine.core.stats().totalBytes / 64;
+  }
+
+  #photograph(): void {
+    const { liveBytes, freeBytes, largestFreeBytes } = this.#machine.core.stats();
+    this.#peak = { timeNs: this.#machine.nowNs, liveBytes, freeBytes, largestFreeBytes, blocks: this.#blocks() };
   }
 
   #blocks(): ArenaBlock[] {

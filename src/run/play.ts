@@ -29,6 +29,8 @@ import { UpperLayer } from "./upper-layer.js";
 
 /** Where the arena lies in physical memory: at 16 MiB, where a PC's memory for devices begins. */
 export const ARENA_BASE = 0x100_0000;
+/** Where it lies for a driver of 64-bit addresses: above 4 GiB, so that one that drops the high half is found out. */
+export const HIGH_ARENA_BASE: number = 2 ** 32 + ARENA_BASE;
 const FRAME_BYTES = 4096;
 /** The upper layer keeps a frame this long, nanoseconds: a reader that is scheduled soon, or late. */
 const HOLD_NS = { least: 500_000, most: 5_000_000 } as const;
@@ -73,12 +75,13 @@ export interface PlayResult {
 
 /**
  * Play a capture to a driver. Refuses, before anything happens, with `INVALID_ARGUMENT`: an arena below one frame or above
- * what lies between 16 MiB and 4 GiB, a bad seed.
+ * what lies between 16 MiB and 4 GiB (as much above 4 GiB), a bad seed.
  */
 export async function play(options: PlayOptions): Promise<PlayResult> {
   const { driver, capture, seed } = options;
   const started = options.wallMs();
-  const zones = [{ base: ARENA_BASE, size: arenaSize(options.arenaBytes ?? driver.arenaBytes) }];
+  const base = driver.addressing === 32 ? ARENA_BASE : HIGH_ARENA_BASE;
+  const zones = [{ base, size: arenaSize(options.arenaBytes ?? driver.arenaBytes) }];
   const machine = await Machine.open({
     zones,
     seed,
@@ -209,7 +212,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   return { report, history, refused };
 }
 
-/** Whole frames, between the base and 4 GiB. */
+/** Whole frames, between the base and the next multiple of 4 GiB. */
 function arenaSize(bytes: number): number {
   const most = 2 ** 32 - ARENA_BASE;
   if (!Number.isSafeInteger(bytes) || bytes < FRAME_BYTES || bytes > most) {
