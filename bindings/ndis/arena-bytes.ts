@@ -1,9 +1,12 @@
 /**
- * The host's bytes behind the zones, for filling and checking blocks. Looked up at each use, because a host may grow its
+ * The host's bytes behind the zones: for filling and checking blocks, and for devices. Looked up at each use, because a host may grow its
  * memory, which replaces the buffer under every view.
  */
+
+import { hex } from "../addresses.js";
 import type { Arena } from "../core/api.js";
 import type { ZonePlan } from "../core/options.js";
+import { ShmemError } from "../errors.js";
 
 export class ZoneBytes {
   readonly #arena: Arena | null;
@@ -20,7 +23,7 @@ export class ZoneBytes {
     return this.#arena !== null;
   }
 
-  /** The bytes of a physical stretch inside one zone. */
+  /** The bytes of a physical stretch inside one zone. `TRANSLATION_FAULT` outside the zones, `NO_ARENA` without bytes. */
   at(physical: number, lengthBytes: number): Uint8Array {
     for (const zone of this.#zones) {
       if (physical >= zone.base && physical < zone.base + zone.size) {
@@ -28,7 +31,14 @@ export class ZoneBytes {
         return this.#bytes().subarray(start, start + lengthBytes);
       }
     }
-    throw new RangeError(`0x${physical.toString(16)} lies in no zone`);
+    throw new ShmemError(
+      "TRANSLATION_FAULT",
+      `${hex(physical)} lies in no zone: there are no bytes of this machine there`,
+      {
+        value: physical,
+        unit: "address",
+      },
+    );
   }
 
   /** Fill a physical stretch inside one zone, without making a view of it. */
@@ -52,7 +62,7 @@ export class ZoneBytes {
 }
 
 function bufferOf(arena: Arena | null): ArrayBuffer | SharedArrayBuffer {
-  if (arena === null) throw new TypeError("an address-only machine has no bytes");
+  if (arena === null) throw new ShmemError("NO_ARENA", "the machine is address-only: there are no bytes", {});
   if (arena instanceof ArrayBuffer) return arena;
   if (typeof SharedArrayBuffer !== "undefined" && arena instanceof SharedArrayBuffer) return arena;
   return (arena as { readonly buffer: ArrayBuffer | SharedArrayBuffer }).buffer;

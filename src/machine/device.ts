@@ -8,7 +8,6 @@
 
 import {
   type AdapterRecord,
-  type Arena,
   bugChecks,
   hex,
   type NdisEnvironment,
@@ -45,37 +44,10 @@ export interface DevicePort {
   after(delayNs: number, run: () => void): () => void;
 }
 
-/** Host bytes behind the zones, looked up at each access because a host may grow its memory. */
-export class ArenaBytes {
-  readonly #arena: Arena | null;
-  #view: Uint8Array | null = null;
-
-  constructor(arena: Arena | null) {
-    this.#arena = arena;
-  }
-
-  get present(): boolean {
-    return this.#arena !== null;
-  }
-
-  view(): Uint8Array {
-    const arena = this.#arena;
-    if (arena === null) throw new ShmemError("NO_ARENA", "the machine is address-only: there are no bytes", {});
-    if (arena instanceof Uint8Array) return arena;
-    const buffer =
-      arena instanceof ArrayBuffer || (typeof SharedArrayBuffer !== "undefined" && arena instanceof SharedArrayBuffer)
-        ? arena
-        : (arena as { readonly buffer: ArrayBuffer | SharedArrayBuffer }).buffer;
-    if (this.#view === null || this.#view.buffer !== buffer) this.#view = new Uint8Array(buffer);
-    return this.#view;
-  }
-}
-
 /** The port of one adapter's device. */
 export class MachinePort implements DevicePort {
   readonly #adapter: AdapterRecord;
   readonly #environment: NdisEnvironment;
-  readonly #arena: ArenaBytes;
   readonly #iommu: Iommu | null;
   readonly #clock: SimulatedClock;
   readonly #events: EventQueue;
@@ -86,7 +58,6 @@ export class MachinePort implements DevicePort {
 
   constructor(
     adapter: AdapterRecord,
-    arena: ArenaBytes,
     iommu: Iommu | null,
     clock: SimulatedClock,
     events: EventQueue,
@@ -94,7 +65,6 @@ export class MachinePort implements DevicePort {
   ) {
     this.#adapter = adapter;
     this.#environment = adapter.environment;
-    this.#arena = arena;
     this.#iommu = iommu;
     this.#clock = clock;
     this.#events = events;
@@ -156,24 +126,23 @@ export class MachinePort implements DevicePort {
 
   /** Find every stretch first, so that a fault in the last byte leaves the first untouched (misuse C08). */
   #move(logical: number, bytes: Uint8Array, write: boolean): void {
-    const { core } = this.#environment;
     const { length } = bytes;
     const first = this.#reach(logical, write);
     if (first.lengthBytes >= length) {
-      this.#copy(core.arenaOffsetOf(first.physical as PhysicalAddress), bytes, 0, length, write);
+      this.#copy(first.physical, bytes, 0, length, write);
       return;
     }
-    const stretches: { offset: number; lengthBytes: number }[] = [];
+    const stretches: { physical: number; lengthBytes: number }[] = [];
     let done = 0;
     while (done < length) {
-      const stretch = done === 0 ? first : this.#reach(logical + done, write);
-      const lengthBytes = Math.min(stretch.lengthBytes, length - done);
-      stretches.push({ offset: core.arenaOffsetOf(stretch.physical as PhysicalAddress), lengthBytes });
-      done += lengthBytes;
+      const { physical, lengthBytes } = done === 0 ? first : this.#reach(logical + done, write);
+      const take = Math.min(lengthBytes, length - done);
+      stretches.push({ physical, lengthBytes: take });
+      done += take;
     }
     done = 0;
     for (const stretch of stretches) {
-      this.#copy(stretch.offset, bytes, done, stretch.lengthBytes, write);
+      this.#copy(stretch.physical, bytes, done, stretch.lengthBytes, write);
       done += stretch.lengthBytes;
     }
   }
@@ -230,10 +199,10 @@ export class MachinePort implements DevicePort {
     throw new ShmemError("TRANSLATION_FAULT", message, details);
   }
 
-  #copy(offset: number, bytes: Uint8Array, at: number, lengthBytes: number, write: boolean): void {
-    const memory = this.#arena.view();
+  #copy(physical: number, bytes: Uint8Array, at: number, lengthBytes: number, write: boolean): void {
+    const memory = this.#environment.blocks.bytes.at(physical, lengthBytes);
     const part = at === 0 && lengthBytes === bytes.length ? bytes : bytes.subarray(at, at + lengthBytes);
-    if (write) memory.set(part, offset);
-    else part.set(memory.subarray(offset, offset + lengthBytes));
+    if (write) memory.set(part);
+    else part.set(memory);
   }
 }

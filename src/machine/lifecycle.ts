@@ -233,6 +233,7 @@ export class Lifecycle {
     const level = action === NdisShutdownPowerOff ? PASSIVE_LEVEL : HIGH_LEVEL;
     if (handler !== null) adapter.services.callback("MiniportShutdownEx", level, () => handler(one.context, action));
     adapter.unplug();
+    this.#parts.threads.freeze(one);
   }
 
   /** The device is pulled out: registers read all ones, the driver is told, and halted. */
@@ -294,7 +295,7 @@ export class Lifecycle {
       },
     );
     const made = services as unknown as MachineServices;
-    const port = new MachinePort(one, this.#parts.arena, this.#parts.iommu, this.#parts.clock, this.#parts.events, () =>
+    const port = new MachinePort(one, this.#parts.iommu, this.#parts.clock, this.#parts.events, () =>
       made.raiseInterrupt(),
     );
     const adapter = new Adapter(one, made, device, port);

@@ -15,7 +15,6 @@ import {
   ShmemError,
 } from "../../bindings/index.js";
 import { EventQueue, SimulatedClock } from "./clock.js";
-import { ArenaBytes } from "./device.js";
 import { type FaultRule, Faults } from "./faults.js";
 import { Iommu } from "./iommu.js";
 import { RunLog } from "./log.js";
@@ -34,7 +33,6 @@ export interface MachineParts {
   readonly threads: MachineThreads;
   readonly scheduler: MachineScheduler;
   readonly log: RunLog | null;
-  readonly arena: ArenaBytes;
   readonly iommu: Iommu | null;
   readonly environment: NdisEnvironment;
 }
@@ -90,8 +88,7 @@ export function assemble(options: MachineOptions, core: CoreApi, coreOptions: Co
   scheduler.onLater = (level, turn) => {
     events.after(0, () => atLevel(processors, (level === "dispatch" ? 2 : 0) as KIRQL, turn));
   };
-  const arena = new ArenaBytes(coreOptions.arena ?? null);
-  return { seed, clock, events, processors, threads, scheduler, log, arena, iommu, environment };
+  return { seed, clock, events, processors, threads, scheduler, log, iommu, environment };
 }
 
 function atLevel(processors: Processors, level: KIRQL, turn: () => void): void {

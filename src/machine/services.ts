@@ -46,6 +46,7 @@ export class MachineServices implements AdapterServices {
   #interrupt: InterruptHandlers | null = null;
   #interruptIsDue: MachineEventEntry | null = null;
   #dpcIsDue: MachineEventEntry | null = null;
+  /** What is to happen to the driver: timers, work items, frames that come back. */
   readonly #timers: Set<MachineEventEntry> = new Set();
   /** Frames and bytes that the driver indicated; frames it dropped, by reason. */
   framesIndicated = 0;
@@ -137,7 +138,11 @@ export class MachineServices implements AdapterServices {
   }
 
   queueWorkItem(callback: () => void | Promise<void>): void {
-    this.#parts.events.after(0, () => this.callback("work item", PASSIVE_LEVEL, callback));
+    const entry = this.#parts.events.after(0, () => {
+      this.#timers.delete(entry);
+      this.callback("work item", PASSIVE_LEVEL, callback);
+    });
+    this.#timers.add(entry);
   }
 
   createSpinLock(): SpinLock {

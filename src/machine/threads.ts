@@ -63,6 +63,8 @@ export class Thread {
   /** Waits that the thread has not been resumed from. */
   waits = 0;
   done = false;
+  /** Its adapter was shut down: it never goes on. */
+  frozen = false;
   error: unknown = undefined;
   failed = false;
 
@@ -165,13 +167,25 @@ export class MachineThreads implements Threads {
 
   /** A wait is over; its thread goes on when its turn comes. */
   wake(waiter: Waiter, outcome: "signalled" | "timeout"): void {
-    if (waiter.outcome !== null) return;
+    if (waiter.outcome !== null || waiter.thread?.frozen === true) return;
     waiter.outcome = outcome;
     if (waiter.timer !== null) {
       this.#events.cancel(waiter.timer);
       waiter.timer = null;
     }
     this.#ready.push(waiter);
+  }
+
+  /** The adapter was shut down: nothing of its driver runs any more, threads that wait included. */
+  freeze(adapter: AdapterRecord): void {
+    for (const thread of this.#live) {
+      if (thread.adapter !== adapter) continue;
+      thread.frozen = true;
+      this.#live.delete(thread);
+    }
+    for (let i = this.#ready.length - 1; i >= 0; i--) {
+      if (this.#ready[i]?.thread?.frozen === true) this.#ready.splice(i, 1);
+    }
   }
 
   /** Let one thread go on to its next wait or its end. */

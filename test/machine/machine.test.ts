@@ -198,9 +198,18 @@ test("surprise removal: registers read all ones, the driver is told and halted, 
 test("shutdown drops what is pending without a word, and nothing of the driver runs afterwards", async () => {
   const rig = await open();
   NdisMAllocateSharedMemoryAsyncEx(rig.dma, 64, false, 0);
-  rig.nic.services.createTimer(() => assert.fail("after shutdown")).set(10);
+  let after = 0;
+  rig.nic.services.createTimer(() => after++).set(10);
+  rig.nic.services.queueWorkItem(async () => {
+    await rig.nic.services.sleep(10);
+    after++;
+  });
+  assert.equal(rig.machine.step(), true, "the work item begins, and waits");
+  rig.nic.services.queueWorkItem(() => void after++);
   rig.machine.shutdown(rig.adapter);
   await rig.machine.run();
+  assert.equal(after, 0);
+  assert.equal(rig.machine.suspended, 0);
   assert.equal(rig.nic.completions.length, 0);
   assert.equal(rig.machine.report().requests.dropped, 1);
   assert.deepEqual(rig.machine.violations, []);
