@@ -1,10 +1,11 @@
 /**
  * Translate: from a virtual address to a physical one, one at a time, and as the runs of a scatter/gather list.
  *
- * The addresses lie in 4096 live blocks of random sizes, visited in random order. `loop alone` reads the same addresses
+ * The addresses lie in 4096 live blocks of random sizes, visited in random order; `batch in Wasm` does them all in one call. `loop alone` reads the same addresses
  * and is part of every other row; a table and a Map say what the plainest JavaScript would cost.
  */
 import { Core, type VirtualAddress } from "../../bindings/core/index.js";
+import { openModule } from "../subjects/ndis-shmem.js";
 import { MIB, xorshift32 } from "../workloads.js";
 import { type Probe, probe } from "./probe.js";
 
@@ -19,14 +20,21 @@ interface Scene {
   readonly frameSize: number;
 }
 
+const PLACE = { arenaBytes: 512 * MIB, frameSize: 4096 } as const;
+
 function scene(): Scene {
-  const frameSize = 4096;
-  const core = Core.openSync({ zones: [{ base: 2 ** 32, size: 512 * MIB }], frameSize, arena: null });
+  const { arenaBytes, frameSize } = PLACE;
+  const core = Core.openSync({ zones: [{ base: 2 ** 32, size: arenaBytes }], frameSize, arena: null });
+  return { core, addresses: addressesIn((bytes) => core.allocate(bytes)), frameSize };
+}
+
+/** Fill with blocks of random sizes, and choose bytes of them. */
+function addressesIn(allocate: (bytes: number) => number): Float64Array {
   const random = xorshift32(7);
   const blocks: { at: number; bytes: number }[] = [];
   for (let i = 0; i < BLOCKS; i += 1) {
     const bytes = 1 + (random() % (1 << (10 + (random() % 8))));
-    const at = core.allocate(bytes);
+    const at = allocate(bytes);
     if (at === 0) throw new Error("the scene does not fit");
     blocks.push({ at, bytes });
   }
@@ -35,7 +43,27 @@ function scene(): Scene {
     const { at, bytes } = blocks[random() % BLOCKS] as { at: number; bytes: number };
     addresses[i] = at + (random() % bytes);
   }
-  return { core, addresses, frameSize };
+  return addresses;
+}
+
+/** All addresses in one call, inside Wasm. */
+function batch(): Body {
+  const wasm = openModule(PLACE);
+  const addresses = addressesIn((bytes) => {
+    const frame = wasm.allocate(bytes) >>> 0;
+    return frame === 0 ? 0 : wasm.virtualOf(frame);
+  });
+  const virtuals = wasm.memory.buffer.byteLength;
+  wasm.memory.grow(Math.ceil((2 * addresses.byteLength) / 65536));
+  new Float64Array(wasm.memory.buffer, virtuals, ADDRESSES).set(addresses);
+  return (count) => {
+    let live = 0;
+    for (let done = 0; done < count; done += ADDRESSES) {
+      live += wasm.translateMany(virtuals, virtuals + addresses.byteLength, ADDRESSES);
+    }
+    if (live !== count) throw new Error("an address did not translate");
+    return live;
+  };
 }
 
 type Body = (count: number) => number;
@@ -103,9 +131,12 @@ const ONE: Readonly<Record<string, (scene: Scene) => Body>> = {
   "JS Map": (given) => each(given, map(given)),
 };
 
+const BATCH = "batch in Wasm";
+
 /** What can be measured. */
 export const TRANSLATIONS: readonly string[] = [
   ...Object.keys(ONE),
+  BATCH,
   ...SIZES_KIB.map((kib) => `runs ${kib} KiB`),
   ...SIZES_KIB.map((kib) => `gathered ${kib}K`),
 ];
@@ -114,6 +145,7 @@ export const TRANSLATIONS: readonly string[] = [
 export function measureTranslation({ variant, rounds }: { readonly variant: string; readonly rounds: number }): Probe {
   const one = Object.hasOwn(ONE, variant) ? ONE[variant] : undefined;
   if (one !== undefined) return probe("translate", variant, ADDRESSES * 16, rounds, one(scene()));
+  if (variant === BATCH) return probe("translate", variant, ADDRESSES * 16, rounds, batch());
   const contiguous = variant.startsWith("runs ");
   const kib = SIZES_KIB.find((size) => variant === (contiguous ? `runs ${size} KiB` : `gathered ${size}K`));
   if (kib === undefined) throw new Error(`there is no translation ${variant}`);
