@@ -5,6 +5,7 @@
  * see worst.ts). What is slow is not waited for: when the timed part would take longer than the budget, only its first
  * operations are done, as many as fit, and the sample says how many.
  */
+import { start } from "./clock.js";
 import type { Replayer, Slots } from "./replayer.js";
 import type { Workload } from "./workloads.js";
 
@@ -105,9 +106,9 @@ export class Sampler {
     const { loop, pre } = this.#workload;
     const to = this.#to;
     if (loop !== undefined) {
-      const began = performance.now();
+      const watch = start();
       this.sink += this.#replayer.lifo(loop.bytes, to);
-      const took = performance.now() - began;
+      const took = watch.elapsedMs();
       return { nsPerOp: (took * NS_PER_MS) / (2 * to), failures: 0, operations: 2 * to };
     }
     const repeats = Math.max(1, Math.ceil(LEAST_OPERATIONS / (to - pre)));
@@ -115,9 +116,9 @@ export class Sampler {
     let failures = 0;
     for (let i = 0; i < repeats; i += 1) {
       failures = this.#replayer.replay(0, pre);
-      const began = performance.now();
+      const watch = start();
       failures += this.#replayer.replay(pre, to);
-      took += performance.now() - began;
+      took += watch.elapsedMs();
       this.#finish();
       this.sink += failures;
     }

@@ -1,4 +1,5 @@
 /** Probes: small loops that are timed as a whole, for what is no sequence of allocations. */
+import { start } from "../clock.js";
 
 /** One figure: how many ns one of something takes. */
 export interface Probe {
@@ -31,9 +32,9 @@ export function probe(
   for (const began = performance.now(); performance.now() - began < warmUpMs; ) sink += body(count);
   const ns: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const began = performance.now();
+    const watch = start();
     sink += body(count);
-    ns.push(((performance.now() - began) * NS_PER_MS) / count);
+    ns.push((watch.elapsedMs() * NS_PER_MS) / count);
   }
   return { workload, subject, ns, operations: count, sink };
 }
@@ -51,9 +52,9 @@ export async function probeAsync(
   for (const began = performance.now(); performance.now() - began < warmUpMs; ) sink += await body(count);
   const ns: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const began = performance.now();
+    const watch = start();
     sink += await body(count);
-    ns.push(((performance.now() - began) * NS_PER_MS) / count);
+    ns.push((watch.elapsedMs() * NS_PER_MS) / count);
   }
   return { workload, subject, ns, operations: count, sink };
 }
