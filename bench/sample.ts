@@ -63,11 +63,12 @@ export class Sampler {
   /** Replay until the engine has compiled what it will compile, and find out how much fits the budget. */
   warmUp(patience: Patience): void {
     const began = performance.now();
+    const watch = start();
     // The first replay is for the record, and runs code that is not compiled yet: it gets more time than the others.
     this.#fit(COLD * patience.budgetMs, true);
     if (!this.isCut) this.#fit(patience.budgetMs, false);
     // What is too slow to finish is warm by then, and is not waited for.
-    for (let round = 2; !this.isCut && (round < 6 || performance.now() - began < patience.warmUpMs); round += 1) {
+    for (let round = 2; !this.isCut && (round < 6 || watch.elapsedMs() < patience.warmUpMs); round += 1) {
       this.sample();
       if (performance.now() - began > MOST_WARM_UPS * patience.warmUpMs) return;
     }
@@ -89,7 +90,9 @@ export class Sampler {
     this.#to = to;
     if (first) {
       this.firstFailures = failures;
-      if (!this.isCut) this.firstSlots = this.#replayer.slots();
+      const slots = this.#replayer.slots();
+      this.sink += slots.at.reduce((sum, at) => sum + at, 0);
+      if (!this.isCut) this.firstSlots = slots;
     }
     this.#finish();
   }
