@@ -17,6 +17,7 @@ export class Observer {
   readonly #recorder = new HistoryRecorder();
   readonly #blockKind: (lengthBytes: number) => string;
   readonly latenciesNs: number[] = [];
+  readonly #photographs: boolean;
   #adapter: Adapter | null = null;
   #seen = -1;
   #completedNull = 0;
@@ -25,8 +26,10 @@ export class Observer {
   #firstFailure = true;
   #peak: ArenaPhotograph = { timeNs: 0, liveBytes: -1, freeBytes: 0, largestFreeBytes: 0, blocks: [] };
 
-  constructor(machine: Machine, blockKind: (lengthBytes: number) => string) {
+  /** `photographs` false: no list of the blocks at the peak, which costs more than all else where there are many. */
+  constructor(machine: Machine, blockKind: (lengthBytes: number) => string, photographs: boolean) {
     this.#machine = machine;
+    this.#photographs = photographs;
     this.#blockKind = blockKind;
     machine.environment.dispatcher.onLatency = (latencyNs) => this.latenciesNs.push(latencyNs);
   }
@@ -95,7 +98,8 @@ export class Observer {
 
   #photograph(): void {
     const { liveBytes, freeBytes, largestFreeBytes } = this.#machine.core.stats();
-    this.#peak = { timeNs: this.#machine.nowNs, liveBytes, freeBytes, largestFreeBytes, blocks: this.#blocks() };
+    const blocks = this.#photographs ? this.#blocks() : [];
+    this.#peak = { timeNs: this.#machine.nowNs, liveBytes, freeBytes, largestFreeBytes, blocks };
   }
 
   #blocks(): ArenaBlock[] {

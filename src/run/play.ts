@@ -59,6 +59,8 @@ export interface PlayOptions {
   readonly core?: (options: CoreOptions) => CoreApi;
   /** What the driver reads as its settings. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** The history lists the blocks at the peak. Default true; without a picture to draw it is time lost. */
+  readonly photographs?: boolean;
   /** Wall time in milliseconds, for `timing`; the library itself has no clock. */
   readonly wallMs: () => number;
   /** Called now and then with how many frames have been played. */
@@ -91,7 +93,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.core === undefined ? {} : { core: options.core }),
   });
-  const observer = new Observer(machine, driver.blockKind);
+  const observer = new Observer(machine, driver.blockKind, options.photographs ?? true);
   const upper = new UpperLayer();
   const reasons = new Map<string, number>();
   let lostOnWire = 0;

@@ -87,7 +87,14 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       if (strikes) injected += 1;
       return strikes;
     };
-    const result = await play({ ...options, seed, schedule, faults: { strikes }, onProgress: () => {} });
+    const result = await play({
+      ...options,
+      seed,
+      schedule,
+      faults: { strikes },
+      photographs: false,
+      onProgress: () => {},
+    });
     const { report } = result;
     if (result.refused !== null) refused += 1;
     if (isClean(report)) clean += 1;
