@@ -70,9 +70,9 @@ export interface PhysicalRun {
 
 /** Why the last allocation that returned 0 did so. */
 export type FailureReason =
-  /** Fewer free frames than asked for, in the zones that the request may use. */
+  /** Fewer frames are free, in all zones together, than were asked for. */
   | "exhausted"
-  /** Enough free frames, no run of them long enough at a start that is aligned enough. */
+  /** Enough frames are free, but no run of them is long enough at a start that is aligned enough. */
   | "fragmented"
   /** `highest` or `node` excludes the memory that would have served. */
   | "addressing"
