@@ -15,12 +15,15 @@ export function heapBase(): usize {
 }
 
 /**
- * Start the allocator. `withhold` bytes are taken for good, from the start of the heap, when it is not 0: that makes
- * the arena smaller than whole pages of linear memory. Returns the address of what was withheld, or 0.
+ * Start the allocator, and take `withhold` bytes for good from the start of its heap: that makes the arena smaller than
+ * whole pages of linear memory. A multiple of 16. Small pieces, because a large request is rounded up before the search
+ * and might find nothing, and then the runtime would grow.
  */
-export function begin(withhold: u32): usize {
+export function begin(withhold: u32): void {
   heap.free(heap.alloc(16));
-  return withhold != 0 ? heap.alloc(withhold) : 0;
+  // A block takes its bytes and four more, rounded up to 16.
+  for (; withhold >= 1024; withhold -= 1024) heap.alloc(1020);
+  if (withhold >= 16) heap.alloc(withhold - 4);
 }
 
 export function allocate(bytes: u32): usize {

@@ -129,6 +129,9 @@ export function frameUse({ peakRoundedBytes, peakHeldBytes }: Space): number | u
   return peakHeldBytes === undefined ? undefined : (100 * peakRoundedBytes) / peakHeldBytes;
 }
 
+/** A recording that holds less says more about roundings than about an allocator. */
+const LEAST_PAYLOAD = 4096;
+
 /** For each subject the geometric mean, over the recordings that all got through, of its least arena over the best's. */
 export function arenaRatios(spaces: readonly Space[]): ReadonlyMap<string, number> {
   const subjects = [...new Set(spaces.map((space) => space.subject))];
@@ -139,6 +142,7 @@ export function arenaRatios(spaces: readonly Space[]): ReadonlyMap<string, numbe
     const group = spaces.filter((space) => space.workload === recording);
     const arenas = group.map((space) => space.leastArenaBytes ?? Number.NaN);
     if (group.length !== subjects.length || arenas.some(Number.isNaN)) continue;
+    if ((group[0] as Space).peakPayloadBytes < LEAST_PAYLOAD) continue;
     counted += 1;
     const best = Math.min(...arenas);
     for (const [i, { subject }] of group.entries()) {

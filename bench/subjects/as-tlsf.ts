@@ -13,7 +13,7 @@ import type { Workload } from "../workloads.js";
 
 type TlsfModule = InsideExports & {
   heapBase(): number;
-  begin(withhold: number): number;
+  begin(withhold: number): void;
   allocate(bytes: number): number;
   free(address: number): void;
 };
@@ -44,7 +44,7 @@ function open(arenaBytes: number, { spare, grows }: Limits): TlsfModule {
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages + spare + growth });
   const wasm = new WebAssembly.Instance(module, { env: { memory, abort } }).exports as TlsfModule;
   const surplus = pages * WASM_PAGE - needed;
-  wasm.begin(surplus >= 32 ? surplus - 16 : 0);
+  wasm.begin(surplus & ~15);
   return wasm;
 }
 
