@@ -32,6 +32,9 @@ const DEVICES: Readonly<Record<string, DriverModel["device"]>> = {
   gvnic: (wire) => new Gve({ ...wire, ringEntries: 16 }),
 };
 
+/** Bytes of memory, where 256 KiB are too few for the driver to get all it asks for. */
+const ARENAS: Readonly<Record<string, number>> = { netkvm: 640 * 1024, rtlnwifi: 768 * 1024, gvnic: 384 * 1024 };
+
 /** A driver of this package, to fuzz. */
 export function subjectOf(model: DriverModel): FuzzDriver {
   const settings = SETTINGS[model.name];
@@ -40,7 +43,7 @@ export function subjectOf(model: DriverModel): FuzzDriver {
     DriverEntry: model.DriverEntry,
     device: DEVICES[model.name] ?? model.device,
     addressing: model.addressing,
-    arenaBytes: Math.min(model.arenaBytes, 256 * 1024),
+    arenaBytes: Math.min(model.arenaBytes, ARENAS[model.name] ?? 256 * 1024),
     ...(settings === undefined ? {} : { settings }),
   };
 }

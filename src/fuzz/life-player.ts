@@ -381,6 +381,13 @@ export class LifePlayer {
         this.#stop("FramesArriveIntact", "MISMATCH", `${nic.adapter.name} indicated bytes that the wire did not carry`);
       }
     }
+    for (const { adapter } of this.#nics) {
+      const { framesOut } = adapter.services;
+      if (framesOut > 0 && (adapter.state === "Paused" || adapter.state === "Halting" || adapter.state === "Halted")) {
+        const message = `${adapter.name} is ${adapter.state} and the upper layer still keeps ${framesOut} of its frames`;
+        this.#stop("PauseWaitsForFrames", "FRAMES_OUT", message);
+      }
+    }
     if (this.#check === undefined) return;
     const view: LifeView = { machine, adapters: this.#nics.map((nic) => nic.adapter), ended };
     let wrong: string | undefined | void;

@@ -51,6 +51,8 @@ export class MachineServices implements AdapterServices {
   /** Frames and bytes that the driver indicated; frames it dropped, by reason. */
   framesIndicated = 0;
   bytesIndicated = 0;
+  /** Frames that the upper layer keeps now. */
+  framesOut = 0;
   readonly dropped: Map<string, number> = new Map();
   readonly errorLog: { readonly timeNs: number; readonly code: number; readonly values: readonly number[] }[] = [];
 
@@ -240,8 +242,10 @@ export class MachineServices implements AdapterServices {
     const { returned } = frame;
     if (returned === undefined) return;
     const { events, holdNs } = this.#parts;
+    this.framesOut++;
     const entry = events.after(holdNs?.(frame.bytes.length) ?? 0, () => {
       this.#timers.delete(entry);
+      this.framesOut--;
       this.callback("frame returned", DISPATCH_LEVEL, returned);
     });
     this.#timers.add(entry);
