@@ -14,15 +14,17 @@
  * `allocate` is the plain request and the hot path; everything else comes through a ring entry (ring.ts).
  */
 import {
-  H_BLOCKS, H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_MAP_COUNT, H_PEAK_FRAMES, H_PEAK_READY, H_READY_FRAMES, H_REASON, H_TAKEN_FRAMES, H_TOTAL_FRAMES, H_WITHHELD_FRAMES, KIND_SCATTERED, M_BYTES, M_GROUP, M_PHYSICAL, REASON_ADDRESSING,
-  REASON_EXHAUSTED, REASON_FRAGMENTED, S_FRAMES, S_TOP, Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_FREE, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
+  H_BELOW_PEAK, H_BLOCKS, H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_FRONT_ORIGIN, H_MAP_COUNT, H_PEAK_FRAMES, H_REASON, H_TOTAL_FRAMES,
+  H_WITHHELD_FRAMES, CODE_BIAS, KEYED_FRAMES, KIND_SCATTERED, M_BYTES, M_GROUP, M_PHYSICAL, REASON_ADDRESSING, REASON_EXHAUSTED, REASON_FRAGMENTED, S_FRAMES, S_TOP,
+  Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
 } from "./layout";
 import { floorOrder, orderOf } from "./bits";
 import { give, longest, takeAnywhere, takeFitting } from "./frames";
 import { beginBlock, beginPiece, endPiece, zoneOf } from "./blocks";
-import { framesOf, keyOf, writeCode, writeKeyed } from "./codes";
-import { countLive, countTaken, drain, keepNew, lend, mayKeep, noteOrder, retireAll, stackOf } from "./ready";
+import { framesLessOne, framesOf, keyedAt, keyedCode, stackFor, writeCode } from "./codes";
+import { count, drain, forgetPeak, keepNew, lend, liveFrames, mayKeep, noStack, noteOrder, raisePeak, readyFrames, retireAll, want } from "./ready";
 import { insert, mappingAt, record, removeRecord, reserve, scatterGap } from "./mappings";
+import { step } from "./steps";
 
 const NO_LIMIT: u32 = 0xffffffff;
 /** The largest order of which four are taken at once: what has a key. */
@@ -62,7 +64,7 @@ function takeIn(zone: usize, count: u32, order: u32, limit: u32): u32 {
     order = span;
   }
   const frame = takeMerged(zone, count, order, limit);
-  if (frame != 0 || load<u32>(H_READY_FRAMES) == 0 || zone != <usize>load<u32>(H_FIRST_ZONE)) return frame;
+  if (frame != 0 || readyFrames() == 0 || zone != <usize>load<u32>(H_FIRST_ZONE)) return frame;
   // Before the highest zone refuses, all merging that was put off is done; and undone, if it was no use.
   lend(false);
   const merged = takeMerged(zone, count, order, limit);
@@ -88,26 +90,39 @@ function isAligned(physical: f64, order: u32): bool {
 
 /** A block without constraints, its tag still 0. Its first frame, or 0 when out of memory. */
 export function allocate(lengthBytes: u32): u32 {
+  return allocateInline(lengthBytes);
+}
+
+/** The same, for the loop of a module that has this one linked in. */
+// @ts-ignore: decorator
+@inline
+export function allocateInline(lengthBytes: u32): u32 {
   // The quick way: something of this size is ready in the highest zone.
-  const stack = stackOf(keyOf(framesOf(lengthBytes)));
+  const countLessOne = framesLessOne(lengthBytes);
+  if (countLessOne >= KEYED_FRAMES) return allocateTaking(lengthBytes);
+  const stack = stackFor(countLessOne);
   const top = load<u32>(stack, S_TOP);
-  const frame = load<u32>(stack + top);
+  const frame = load<u32>(<usize>top);
   if (frame == 0) return allocateTaking(lengthBytes);
   store<u32>(stack, top - 4, S_TOP);
-  writeKeyed(stack, frame, lengthBytes);
-  const ready = load<u32>(H_READY_FRAMES) - load<u32>(stack, S_FRAMES);
-  store<u32>(H_READY_FRAMES, ready);
-  if (<i32>ready < load<i32>(H_PEAK_READY)) countLive();
+  const at = keyedAt(stack, frame - load<u32>(H_FRONT_ORIGIN));
+  // What is below CODE_BIAS there is the mark of a ready block; what is above may be its neighbour's.
+  store<u32>(at, (load<u32>(at) & -CODE_BIAS) + keyedCode(stack, lengthBytes));
+  const below = load<u32>(H_BELOW_PEAK);
+  const frames = load<u32>(stack, S_FRAMES);
+  if (below < frames) raisePeak(frames - below);
+  else store<u32>(H_BELOW_PEAK, below - frames);
   return frame;
 }
 
 /** The same where nothing of the size is ready. */
 function allocateTaking(lengthBytes: u32): u32 {
-  const count = framesOf(lengthBytes);
-  const order = orderOf(count);
-  let frame = takeFour(count, order, lengthBytes);
-  if (frame == 0) frame = takePlain(count, order, lengthBytes);
-  if (frame == 0) fail(shortage(count));
+  const frames = framesOf(lengthBytes);
+  const order = orderOf(frames);
+  if (frames <= KEYED_FRAMES && stackFor(frames - 1) == noStack()) want(frames);
+  let frame = takeFour(frames, order, lengthBytes);
+  if (frame == 0) frame = takePlain(frames, order, lengthBytes);
+  if (frame == 0) fail(shortage(frames));
   else noteOrder(order);
   return frame;
 }
@@ -116,22 +131,22 @@ function allocateTaking(lengthBytes: u32): u32 {
  * Four blocks of a power of two of frames at once: one to hand out, three to keep ready, for the price of one. Its first
  * frame, or 0 when there is no such run or the gate is shut.
  */
-function takeFour(count: u32, order: u32, lengthBytes: u32): u32 {
+function takeFour(frames: u32, order: u32, lengthBytes: u32): u32 {
   const zone = <usize>load<u32>(H_FIRST_ZONE);
-  if (count != 1 << order || order > MOST_OF_FOUR || !mayKeep(3 * count)) return 0;
-  const frame = takeFitting(zone, 4 * count, order + 2, NO_LIMIT);
+  if (frames != 1 << order || order > MOST_OF_FOUR || !mayKeep(3 * frames)) return 0;
+  const frame = takeFitting(zone, 4 * frames, order + 2, NO_LIMIT);
   if (frame == 0) return 0;
-  countTaken(zone, 4 * count);
-  const stack = stackOf(keyOf(count));
-  for (let i: u32 = 3; i != 0; --i) keepNew(stack, frame + i * count, count);
-  writeCode(zone, frame, count, lengthBytes);
-  store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 1);
-  countLive();
+  const stack = stackFor(frames - 1);
+  for (let i: u32 = 3; i != 0; --i) keepNew(stack, frame + i * frames);
+  writeCode(zone, frame, frames, lengthBytes);
+  store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 4);
+  count(zone, 4 * frames, frames);
   return frame;
 }
 
 function takePlain(count: u32, order: u32, lengthBytes: u32): u32 {
   for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
+    step();
     const frame = takeIn(zone, count, order, NO_LIMIT);
     if (frame != 0) {
       beginBlock(zone, frame, count, lengthBytes);
@@ -144,7 +159,7 @@ function takePlain(count: u32, order: u32, lengthBytes: u32): u32 {
 
 /** Free frames in all zones, those of ready blocks included. */
 function freeFrames(): u32 {
-  return load<u32>(H_TOTAL_FRAMES) - load<u32>(H_TAKEN_FRAMES) + load<u32>(H_READY_FRAMES) - load<u32>(H_WITHHELD_FRAMES);
+  return load<u32>(H_TOTAL_FRAMES) - liveFrames() - load<u32>(H_WITHHELD_FRAMES);
 }
 
 /** Why a request that nothing excludes from any zone failed. */
@@ -176,6 +191,7 @@ export function takeConstrained(count: u32, order: u32, highest: f64, node: u32,
 /** One pass over the zones: those of the preferred node, or (`rest`) all others. */
 function takePass(count: u32, order: u32, highest: f64, node: u32, preferred: u32, rest: bool): u32 {
   for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
+    step();
     const zoneNode = load<u32>(zone, Z_NODE);
     if (node != ANY_NODE && zoneNode != node) continue;
     if ((preferred != ANY_NODE && zoneNode == preferred) == rest) continue;
@@ -199,8 +215,7 @@ export function reasonOf(lengthBytes: u32, count: u32, order: u32, least: u32, e
     const peak = load<u32>(H_PEAK_FRAMES);
     const group = scatter ? gatherPieces(lengthBytes, count, least, HIGHEST, ANY_NODE, ANY_NODE, 0) : 0;
     if (group != 0) undo(group);
-    store<u32>(H_PEAK_FRAMES, peak); // what was held for a moment was never live
-    countLive();
+    forgetPeak(peak); // what was held for a moment was never live
     if (group != 0) return REASON_ADDRESSING;
   }
   return shortage(count);
@@ -211,8 +226,7 @@ export function gather(lengthBytes: u32, count: u32, least: u32, highest: f64, n
   const peak = load<u32>(H_PEAK_FRAMES);
   const group = gatherPieces(lengthBytes, count, least, highest, node, preferred, tag);
   if (group == 0) {
-    store<u32>(H_PEAK_FRAMES, peak); // as in reasonOf
-    countLive();
+    forgetPeak(peak); // as in reasonOf
   } else store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 1);
   return group;
 }

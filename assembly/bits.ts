@@ -4,6 +4,7 @@
  * Folding a word onto itself shifted by s leaves a bit where a run of s more begins; five folds tell everything about
  * aligned runs in 64 frames. Shifts in Wasm are modulo 64, so each function states the range it is good for.
  */
+import { STARTS } from "./layout";
 
 /** The lowest `count` bits, 1 to 63. (0 would give none, 64 would give none too: not asked for.) */
 // @ts-ignore: decorator
@@ -18,8 +19,14 @@ export function lowBits(count: u32): u64 {
 @inline
 export function starts(order: u32): u64 {
   assert(order <= 6);
+  return load<u64>(STARTS + (order << 3));
+}
+
+/** Write the table behind `starts`; once, when the core is opened. A division each time would cost more than a search. */
+export function openStarts(): void {
   // 64 ones taken in steps of 2^order is the all-ones word divided by 2^(2^order) - 1.
-  return order == 6 ? 1 : u64.MAX_VALUE / (((<u64>1) << (1 << order)) - 1);
+  for (let order: u32 = 0; order < 6; ++order) store<u64>(STARTS + (order << 3), u64.MAX_VALUE / (((<u64>1) << (1 << order)) - 1));
+  store<u64>(STARTS + (6 << 3), 1);
 }
 
 /** A bit where a run of at least `count` free frames starts; `count` 1 to 63. */
@@ -34,19 +41,21 @@ export function runsOf(word: u64, count: u32): u64 {
   return word & (word >> (count - length));
 }
 
-/** The class of a split page: log2 of the longest aligned power-of-two run, 0 to 5. The word is neither 0 nor all ones. */
+/**
+ * The class of a split page: log2 of the longest aligned power-of-two run, 0 to 5. 0 for a word without any.
+ *
+ * Each fold leaves a bit where an aligned run of twice the length starts, so the class is how many folds leave any. They
+ * are counted without a branch: words come in no order, and a branch foretold wrong costs as much as all five folds.
+ */
+// @ts-ignore: decorator
+@inline
 export function classOf(word: u64): u32 {
-  assert(word != 0 && word != u64.MAX_VALUE);
-  word &= (word >> 1) & 0x5555555555555555;
-  if (word == 0) return 0;
-  word &= (word >> 2) & 0x1111111111111111;
-  if (word == 0) return 1;
-  word &= (word >> 4) & 0x0101010101010101;
-  if (word == 0) return 2;
-  word &= (word >> 8) & 0x0001000100010001;
-  if (word == 0) return 3;
-  word &= word >> 16;
-  return (word & 0x0000000100000001) == 0 ? 4 : 5;
+  const two = word & (word >> 1) & 0x5555555555555555;
+  const four = two & (two >> 2) & 0x1111111111111111;
+  const eight = four & (four >> 4) & 0x0101010101010101;
+  const sixteen = eight & (eight >> 8) & 0x0001000100010001;
+  const half = sixteen & (sixteen >> 16) & 0x0000000100000001;
+  return u32(two != 0) + u32(four != 0) + u32(eight != 0) + u32(sixteen != 0) + u32(half != 0);
 }
 
 /** log2, rounded up: the order of the power of two that holds `count` frames. count at least 1. */

@@ -18,14 +18,15 @@
  * Promise: a refused call has changed nothing. A free takes a bounded number of steps (those of `give`).
  */
 import {
-  BAD_LENGTH, BAD_TAG, FOREIGN, FREED, H_BLOCKS, H_FIRST_ZONE, H_FOUND_FRAMES, H_FOUND_HEAD, H_FOUND_LENGTH, H_FOUND_ZONE, H_READY_FRAMES, H_READY_LIMIT, INTERIOR,
-  MARK_FREED, MARK_PIECE, MARK_PIECE_FREED, NEVER, OK, PAGE_FRAMES, PAGE_FREED, PAGE_PIECE, PAGE_PIECE_FREED, PAGE_SHIFT, STACK_FULL, S_FRAMES, S_TOP, Z_COUNT, Z_FIRST,
-  Z_NEXT, Z_PAGE_FIRST, Z_TAGS,
+  BAD_LENGTH, BAD_TAG, FOREIGN, FREED, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_FIRST_ZONE, H_FOUND_FRAMES, H_FOUND_HEAD, H_FOUND_LENGTH, H_FOUND_ZONE, H_FRONT_ORIGIN,
+  H_FRONT_SPAN, INTERIOR, KEYED_FRAMES, MARK_FREED, MARK_PIECE, MARK_PIECE_FREED, MARK_READY_FREED, NEVER, OK, PAGE_FRAMES, PAGE_SHIFT, S_FRAMES, S_INNER, S_MASK, S_TOP, Z_COUNT,
+  Z_FIRST, Z_NEXT, Z_PAGE_FIRST, Z_TAGS,
 } from "./layout";
-import { codeAt, framesFor, framesOf, isLength, isMarked, isPagePiece, isPiece, keyOf, lengthFrom, pageCodeAt, pageLengthAt, retractKeyed, setMark, wasStart, writeCode } from "./codes";
-import { countLive, countTaken, drain, push, stackOf } from "./ready";
+import { codeAt, entryAt, framesFor, framesLessOne, isPiece, keyedAt, keyedCode, lengthFrom, pageCodeAt, pageLengthAt, setEntry, smallLengthAt, stackFor, wasStart, writeCode } from "./codes";
+import { count, drain, hasRoom } from "./ready";
 import { give } from "./frames";
 import { pieceFrames } from "./mappings";
+import { step } from "./steps";
 
 /** Does a zone hold a frame number? */
 // @ts-ignore: decorator
@@ -37,7 +38,10 @@ function holds(zone: usize, frame: u32): bool {
 /** The zone that holds a frame number, or 0. */
 export function zoneOf(frame: u32): usize {
   let zone = <usize>load<u32>(H_FIRST_ZONE);
-  while (zone != 0 && !holds(zone, frame)) zone = <usize>load<u32>(zone, Z_NEXT);
+  while (zone != 0 && !holds(zone, frame)) {
+    step();
+    zone = <usize>load<u32>(zone, Z_NEXT);
+  }
   return zone;
 }
 
@@ -49,51 +53,68 @@ export function setTag(zone: usize, frame: u32, tag: u32): void {
   if (tags != 0) store<u32>(<usize>(tags + (frame << 2)), tag);
 }
 
-/** Make `count` frames that were just taken a live block. */
-export function beginBlock(zone: usize, frame: u32, count: u32, lengthBytes: u32): void {
-  writeCode(zone, frame, count, lengthBytes);
-  countTaken(zone, count);
-  countLive();
+/** Make frames that were just taken a live block. */
+export function beginBlock(zone: usize, frame: u32, frames: u32, lengthBytes: u32): void {
+  writeCode(zone, frame, frames, lengthBytes);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 1);
+  count(zone, frames, frames);
 }
 
-/** Make `count` frames that were just taken a piece of a scattered block. */
-export function beginPiece(zone: usize, frame: u32, count: u32): void {
-  if (isMarked(zone, frame, count, MARK_FREED, PAGE_FREED)) setMark(zone, frame, count, MARK_PIECE_FREED, PAGE_PIECE_FREED);
-  else setMark(zone, frame, count, MARK_PIECE, PAGE_PIECE);
-  countTaken(zone, count);
-  countLive();
+/** Make frames that were just taken a piece of a scattered block. */
+export function beginPiece(zone: usize, frame: u32, frames: u32): void {
+  setEntry(zone, frame, frames, entryAt(zone, frame, frames) == MARK_FREED ? MARK_PIECE_FREED : MARK_PIECE);
+  count(zone, frames, frames);
 }
 
 /** End a piece: its window address was never handed out, so the mark falls back to what it was. */
-export function endPiece(zone: usize, frame: u32, count: u32): void {
-  if (isMarked(zone, frame, count, MARK_PIECE_FREED, PAGE_PIECE_FREED)) setMark(zone, frame, count, MARK_FREED, PAGE_FREED);
-  else setMark(zone, frame, count, 0, 0);
-  returnFrames(zone, frame, count);
+export function endPiece(zone: usize, frame: u32, frames: u32): void {
+  setEntry(zone, frame, frames, entryAt(zone, frame, frames) == MARK_PIECE_FREED ? MARK_FREED : 0);
+  returnFrames(zone, frame, frames);
 }
 
 /** Give the frames of what was live back. */
-function returnFrames(zone: usize, frame: u32, count: u32): void {
-  give(zone, frame, count);
-  countTaken(zone, -<i32>count);
-  countLive();
+function returnFrames(zone: usize, frame: u32, frames: u32): void {
+  give(zone, frame, frames);
+  count(zone, -<i32>frames, -<i32>frames);
 }
 
 /** Free the block at `frame`, whose length is given and whose tag is 0. OK, or why not (see `refusal`). */
 export function free(frame: u32, lengthBytes: u32): u32 {
+  return freeInline(frame, lengthBytes);
+}
+
+/** The same, for the loop of a module that has this one linked in. */
+// @ts-ignore: decorator
+@inline
+export function freeInline(frame: u32, lengthBytes: u32): u32 {
   // The quick way, for the highest zone: one compare proves the block, one push keeps it ready.
-  const zone = <usize>load<u32>(H_FIRST_ZONE);
-  const stack = stackOf(keyOf(framesOf(lengthBytes)));
-  const ready = load<u32>(H_READY_FRAMES) + load<u32>(stack, S_FRAMES);
-  if (
-    load<u32>(stack, S_TOP) < STACK_FULL && ready <= load<u32>(H_READY_LIMIT) && holds(zone, frame) &&
-    retractKeyed(stack, frame, lengthBytes)
-  ) {
-    push(stack, frame);
-    store<u32>(H_READY_FRAMES, ready);
-    return OK;
-  }
-  return freeMerging(frame, lengthBytes);
+  const countLessOne = framesLessOne(lengthBytes);
+  if (countLessOne >= KEYED_FRAMES) return freeMerging(frame, lengthBytes);
+  const stack = stackFor(countLessOne);
+  const index = frame - load<u32>(H_FRONT_ORIGIN);
+  if (index >= load<u32>(H_FRONT_SPAN)) return freeMerging(frame, lengthBytes);
+  if ((frame & load<u32>(stack, S_INNER)) != 0) return freeMerging(frame, lengthBytes);
+  const at = keyedAt(stack, index);
+  const rest = load<u32>(at) - keyedCode(stack, lengthBytes);
+  if ((rest & load<u32>(stack, S_MASK)) != 0) return freeMerging(frame, lengthBytes);
+  const top = load<u32>(stack, S_TOP);
+  if (!hasRoom(top)) return mergeKeyed(stack, frame, at, rest);
+  const below = load<u32>(H_BELOW_PEAK) + load<u32>(stack, S_FRAMES);
+  if (below > load<u32>(H_BELOW_LIMIT)) return mergeKeyed(stack, frame, at, rest);
+  store<u32>(at, rest + MARK_READY_FREED);
+  store<u32>(<usize>(top + 4), frame);
+  store<u32>(stack, top + 4, S_TOP);
+  store<u32>(H_BELOW_PEAK, below);
+  return OK;
+}
+
+/** Free a block that was found live on the quick way, and merge its frames. `rest` is what else is in the word of its code. */
+function mergeKeyed(stack: usize, frame: u32, at: usize, rest: u32): u32 {
+  store<u32>(at, rest + MARK_FREED);
+  store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) - 1);
+  returnFrames(<usize>load<u32>(H_FIRST_ZONE), frame, load<u32>(stack, S_FRAMES));
+  drain();
+  return OK;
 }
 
 /** Free a block of any zone and merge its frames. */
@@ -101,10 +122,10 @@ function freeMerging(frame: u32, lengthBytes: u32): u32 {
   const zone = zoneOf(frame);
   if (zone == 0) return FOREIGN;
   if (lengthFrom(zone, frame) != lengthBytes) return refusal(zone, frame);
-  const count = framesFor(lengthBytes);
-  setMark(zone, frame, count, MARK_FREED, PAGE_FREED);
+  const frames = framesFor(lengthBytes);
+  setEntry(zone, frame, frames, MARK_FREED);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) - 1);
-  returnFrames(zone, frame, count);
+  returnFrames(zone, frame, frames);
   drain();
   return OK;
 }
@@ -143,18 +164,20 @@ function found(zone: usize, frame: u32, head: u32, frames: u32, lengthBytes: u32
 export function holderIn(zone: usize, frame: u32): u32 {
   let head = frame;
   for (;;) {
-    const code = codeAt(zone, head);
-    if (isLength(code)) return found(zone, frame, head, framesFor(code), code);
-    if (isPiece(code)) return found(zone, frame, head, pieceFrames(zone, head), 0);
+    step();
+    const lengthBytes = smallLengthAt(zone, head);
+    if (lengthBytes != 0) return found(zone, frame, head, framesFor(lengthBytes), lengthBytes);
+    if (isPiece(codeAt(zone, head))) return found(zone, frame, head, pieceFrames(zone, head), 0);
     if ((head & (PAGE_FRAMES - 1)) == 0) break;
     head &= head - 1;
   }
   const firstPage = load<u32>(zone, Z_PAGE_FIRST);
   // From here on only blocks of 64 frames and more count: a small one at the start of an earlier page ends there.
   for (let page = head >> PAGE_SHIFT; page >= firstPage; page &= page - 1) {
+    step();
     const lengthBytes = pageLengthAt(zone, page);
     if (lengthBytes != 0) return found(zone, frame, page << PAGE_SHIFT, framesFor(lengthBytes), lengthBytes);
-    if (isPagePiece(pageCodeAt(zone, page))) return found(zone, frame, page << PAGE_SHIFT, pieceFrames(zone, page << PAGE_SHIFT), 0);
+    if (isPiece(pageCodeAt(zone, page))) return found(zone, frame, page << PAGE_SHIFT, pieceFrames(zone, page << PAGE_SHIFT), 0);
   }
   return 0;
 }
@@ -198,7 +221,7 @@ export function tagOf(frame: u32): u32 {
  */
 export function claim(frame: u32): u32 {
   const lengthBytes = sizeOf(frame);
-  if (lengthBytes != 0) setMark(zoneOf(frame), frame, framesFor(lengthBytes), MARK_FREED, PAGE_FREED);
+  if (lengthBytes != 0) setEntry(zoneOf(frame), frame, framesFor(lengthBytes), MARK_FREED);
   return lengthBytes;
 }
 

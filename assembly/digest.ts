@@ -11,12 +11,13 @@
  * because this module has no globals.
  */
 import {
-  H_AGE, H_DIGEST_A, H_DIGEST_B, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_CODE_SHIFT, H_MAP_BASE, H_MAP_COUNT, H_NEXT_FRAME, H_READY_LIMIT, H_RECENT, H_SCATTER_BASE, H_ZONE_COUNT, MAP_RECORD, M_BYTES,
-  M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_FRAMES, PAGE_SHIFT, KEYS, STACKS, STACK_COUNT, STACK_FULL, STACK_SHIFT, S_BASE, S_TOP, ZONES, ZONE_SIZE, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_CLASS_COUNTS, Z_FREE, Z_CODES, Z_NODE,
+  H_AGE, H_DIGEST_A, H_DIGEST_B, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_CODE_SHIFT, H_FRONT_ORIGIN, H_MAP_BASE, H_MAP_COUNT, H_NEXT_FRAME, H_READY_LIMIT, H_RECENT, H_SCATTER_BASE, H_ZONE_COUNT, MAP_RECORD, M_BYTES,
+  M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_FRAMES, PAGE_SHIFT, FIRST_HOT, STACKS, STACK_COUNT, STACK_FULL, S_BASE, S_FRAMES, S_TOP, S_WANTED, ZONES, ZONE_SIZE, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_CLASS_COUNTS, Z_FREE, Z_CODES, Z_NODE,
   Z_PAGE_END, Z_PAGE_FIRST, Z_WINDOW,
 } from "./layout";
+import { starts } from "./bits";
 import { tagAt } from "./blocks";
-import { codeAt, framesFor, isLength, pageLengthAt } from "./codes";
+import { framesFor, pageLengthAt, smallLengthAt } from "./codes";
 import { stackOf } from "./ready";
 import { physicalOf } from "./allocate";
 import { record } from "./mappings";
@@ -80,8 +81,8 @@ function mixBlocks(state: u64, zone: usize): u64 {
     for (let i: u32 = 0; i < PAGE_FRAMES; i += perWord) {
       if (codesWord(zone, first + i) == 0) continue;
       for (let k: u32 = 0; k < perWord; ++k) {
-        const small = codeAt(zone, first + i + k);
-        if (isLength(small)) state = mixBlock(state, zone, first + i + k, small);
+        const small = smallLengthAt(zone, first + i + k);
+        if (small != 0) state = mixBlock(state, zone, first + i + k, small);
       }
     }
     ++page;
@@ -141,9 +142,10 @@ export function imageDigest(): void {
   const arraysEnd = <usize>load<u32>(H_MAP_BASE);
   state = fold(fold(fold(state, load<u32>(H_READY_LIMIT)), load<u64>(H_RECENT)), load<u64>(H_AGE));
   // What lies above the top of a stack decides nothing, and is cleared so that it does not count.
-  for (let key: u32 = 1; key < STACK_COUNT; ++key) {
-    const above = load<u32>(stackOf(key), S_TOP) + 4;
-    memory.fill(stackOf(key) + above, 0, STACK_FULL + 4 - above);
+  for (let number: u32 = 1; number < STACK_COUNT; ++number) {
+    const stack = stackOf(number);
+    const above = <usize>(load<u32>(stack, S_TOP) + 4);
+    memory.fill(above, 0, stack + STACK_FULL + 4 - above);
   }
   for (let at: usize = STACKS; at < arraysEnd; at += 8) state = fold(state, load<u64>(at));
   const mapped = <usize>(load<u32>(H_MAP_COUNT) * MAP_RECORD);
@@ -165,11 +167,14 @@ export function geometry(): u32 {
       if (at != Z_AVAILABLE && at != Z_FREE) state = fold(state, load<u32>(zone + at));
     }
   }
-  for (let at: u32 = 0; at < STACK_COUNT << STACK_SHIFT; at += 4) {
-    // Of the stacks, the tops and entries live; key 0 has neither.
-    const lives = at >= 1 << STACK_SHIFT && (at & ((1 << STACK_SHIFT) - 1)) < S_BASE;
-    if (!lives) state = fold(state, load<u32>(STACKS + at));
+  state = fold(state, load<u64>(H_FRONT_ORIGIN));
+  for (let order: u32 = 0; order <= 6; ++order) state = fold(state, starts(order));
+  state = fold(state, load<u32>(stackOf(0) + STACK_FULL)); // what stack 0 gives
+  for (let number: u32 = 0; number < STACK_COUNT; ++number) {
+    // Of a stack, the top and the entries live, and of those for any size the sizes; stack 0 has none of it.
+    for (let at: u32 = number == 0 ? S_TOP : S_BASE; at <= S_WANTED; at += 4) {
+      if (at < S_FRAMES || number < FIRST_HOT) state = fold(state, load<u32>(stackOf(number) + at));
+    }
   }
-  for (let at: u32 = KEYS; at < STACKS; at += 8) state = fold(state, load<u64>(at));
   return <u32>(state ^ (state >> 32));
 }

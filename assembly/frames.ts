@@ -22,7 +22,8 @@
  */
 import { PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT, Z_AVAILABLE, Z_COUNT, Z_END, Z_FIRST, Z_FREE, Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WORDS } from "./layout";
 import { classOf, floorOrder, lowBits, runsOf, starts } from "./bits";
-import { add, has, lowest, next, remove } from "./tree";
+import { add, addSplit, has, lowest, next, remove, removeSplit } from "./tree";
+import { resort, step } from "./steps";
 
 // @ts-ignore: decorator
 @inline
@@ -39,16 +40,13 @@ function setWord(zone: usize, page: u32, word: u64): void {
 /** Move a split page from the class of its old word to that of its new one; 0 (full) has none. */
 function rewrite(zone: usize, page: u32, old: u64, word: u64): void {
   setWord(zone, page, word);
-  if (old == 0) {
-    add(zone, classOf(word), page);
-  } else if (word == 0) {
-    remove(zone, classOf(old), page);
-  } else {
-    const from = classOf(old);
-    const to = classOf(word);
-    if (from == to) return;
-    remove(zone, from, page);
-    add(zone, to, page);
+  const from = classOf(old); // of no meaning where old is 0, as `to` where word is
+  const to = classOf(word);
+  if (old == 0) addSplit(zone, to, page);
+  else if (word == 0) removeSplit(zone, from, page);
+  else if (from != to) {
+    removeSplit(zone, from, page);
+    addSplit(zone, to, page);
   }
 }
 
@@ -71,6 +69,7 @@ function takeFromRun(zone: usize, cls: u32, page: u32, count: u32): void {
     ++rest;
   }
   while (rest < end) {
+    step();
     const order = <u32>ctz(rest);
     add(zone, PAGE_CLASS + order, rest);
     rest += 1 << order;
@@ -109,6 +108,7 @@ function placeIn(word: u64, cls: u32, count: u32, order: u32): u32 {
 export function takeFitting(zone: usize, count: u32, order: u32, limit: u32): u32 {
   let classes = load<u32>(zone, Z_AVAILABLE) & (<u32>-1 << order);
   while (classes != 0) {
+    step();
     const cls = <u32>ctz(classes);
     const page = lowest(zone, cls);
     let frame = page << PAGE_SHIFT;
@@ -139,10 +139,13 @@ export function takeFitting(zone: usize, count: u32, order: u32, limit: u32): u3
  */
 export function takeAnywhere(zone: usize, count: u32, order: u32, limit: u32): u32 {
   const top = load<u32>(zone, Z_TOP_CLASS);
+  resort();
   for (let cls = floorOrder(count); cls <= top; ++cls) {
+    step();
     if ((load<u32>(zone, Z_AVAILABLE) & (1 << cls)) == 0) continue;
     let page = lowest(zone, cls);
     while (page != 0) {
+      step();
       let frame = page << PAGE_SHIFT;
       if (frame + count > limit) break; // the members come in ascending order
       if (cls < PAGE_CLASS && order < PAGE_CLASS) {
@@ -168,6 +171,7 @@ function runAt(zone: usize, page: u32): u32 {
   const top = load<u32>(zone, Z_TOP_CLASS);
   const highest = min(top, PAGE_CLASS + <u32>ctz(page));
   for (let cls = PAGE_CLASS; cls <= highest; ++cls) {
+    step();
     if (has(zone, cls, page)) return cls;
   }
   return 0;
@@ -178,6 +182,7 @@ export function freeFrom(zone: usize, frame: u32, most: u32): u32 {
   const zoneEnd = load<u32>(zone, Z_END);
   let count: u32 = 0;
   while (count < most && frame + count < zoneEnd) {
+    step();
     const at = frame + count;
     const page = at >> PAGE_SHIFT;
     const offset = at & (PAGE_FRAMES - 1);
@@ -198,6 +203,7 @@ export function freeFrom(zone: usize, frame: u32, most: u32): u32 {
 /** Take exactly these frames. All are free. */
 export function takeRange(zone: usize, frame: u32, count: u32): void {
   while (count != 0) {
+    step();
     const page = frame >> PAGE_SHIFT;
     const offset = frame & (PAGE_FRAMES - 1);
     const word = wordOf(zone, page);
@@ -220,7 +226,10 @@ export function takeRange(zone: usize, frame: u32, count: u32): void {
 /** The class of the run that holds a whole free page. */
 function runAround(zone: usize, page: u32): u32 {
   let cls: u32 = PAGE_CLASS;
-  while (cls < load<u32>(zone, Z_TOP_CLASS) && !has(zone, cls, page)) ++cls;
+  while (cls < load<u32>(zone, Z_TOP_CLASS) && !has(zone, cls, page)) {
+    step();
+    ++cls;
+  }
   assert(has(zone, cls, page));
   return cls;
 }
@@ -233,6 +242,7 @@ function giveRun(zone: usize, page: u32, order: u32): void {
   const end = load<u32>(zone, Z_WHOLE_END);
   const top = load<u32>(zone, Z_TOP_CLASS) - PAGE_CLASS;
   while (order < top) {
+    step();
     const buddy = page ^ (1 << order);
     if (buddy < first || buddy + (1 << order) > end || !has(zone, PAGE_CLASS + order, buddy)) break;
     remove(zone, PAGE_CLASS + order, buddy);
@@ -248,7 +258,7 @@ function giveBits(zone: usize, page: u32, bits: u64): void {
   assert((old & bits) == 0);
   const word = old | bits;
   if (word == u64.MAX_VALUE) {
-    if (old != 0) remove(zone, classOf(old), page);
+    if (old != 0) removeSplit(zone, classOf(old), page);
     setWord(zone, page, 0);
     giveRun(zone, page, 0);
   } else {
@@ -271,6 +281,7 @@ export function give(zone: usize, frame: u32, count: u32): void {
   if (tail != 0) giveBits(zone, page + (count >> PAGE_SHIFT), lowBits(tail));
   let pages = count >> PAGE_SHIFT;
   while (pages != 0) {
+    step();
     // The longest aligned run that starts here and fits: like the carries of a binary counter.
     const order = min(<u32>ctz(page), floorOrder(pages));
     giveRun(zone, page, order);

@@ -5,7 +5,7 @@
  * copy of memory is a copy of the allocator. The bytes that drivers and devices share are never here; the core manages
  * addresses only.
  *
- *   0        4096       4352     5120      21504  25728    42112
+ *   0        4096       4352     5120      21504  29696    50176
  *   +--------+----------+--------+---------+------+--------+---------+-------------------+----------+----------+
  *   | static | header   | report | request | keys | ready  | zone    | per zone: words,  | mappings | mappings |
  *   | data   |          |        | ring    |      | blocks | records | trees, codes, tags| by virt. | by phys. |
@@ -35,17 +35,15 @@
  * Live blocks. A code that stands for the exact length in bytes is kept where a live block starts, and proves a free in
  * one compare:
  *
- *   fewer than 64 frames   `codes`, one entry per frame
- *   64 frames and more     `pageCodes`, one entry per page; such a block always starts a page
+ *   fewer than 64 frames   `codes`, one entry per frame: u16 where a frame has fewer than 1024 bytes, u32 where it has
+ *                          more. The code is the length + CODE_BIAS.
+ *   64 frames and more     `pageCodes`, one u32 per page; such a block always starts a page. The code is the length.
  *
- * Where a frame has 1024 bytes and more, an entry is a u32 and the code is the length. Below, an entry is a u16: the
- * length where the block has fewer than 64 frames; pages * frameSize + slack where it has 1 to 64 whole pages (slack: the
- * bytes of the last frame that were not asked for); else PAGE_LONG, and the length is in `longLengths`, a u32 per page.
- * Zero means that no block ever started here. The marks below are no codes.
+ * Numbers below CODE_BIAS are marks: 0 says that no block ever started here, the others are listed below.
  *
- * Ready blocks. A freed block of up to 63 frames, or of 1 to 64 whole pages, may be kept as it is for the next request of
- * the same number of frames, on one of 128 stacks (ready.ts). Its frames are taken, as far as words and trees
- * know, and its code says that it is ready.
+ * Ready blocks. A freed block of up to 4096 frames may be kept as it is for the next request of the same number of frames,
+ * on one of 159 stacks (ready.ts). Its frames are taken, as far as words and trees know, and its code is a mark that says
+ * that it is ready.
  *
  * Idea: TLSF keeps a two-level mask over lists; here the second level is an address-ordered tree of bits, which needs no
  * links, cannot form a cycle when damaged, and always gives the lowest address.
@@ -56,7 +54,7 @@
 /** `NSHM`, little-endian. */
 export const MAGIC: u32 = 0x4d48534e;
 /** Raised with every change of this layout. */
-export const VERSION: u32 = 1;
+export const VERSION: u32 = 2;
 
 export const HEADER: u32 = 4096;
 export const HEADER_SIZE: u32 = 256;
@@ -72,7 +70,7 @@ export const H_MAP_BASE: u32 = 4124;
 export const H_MAP_CAPACITY: u32 = 4128; // records
 export const H_MAP_COUNT: u32 = 4132; // records
 export const H_INDEX_BASE: u32 = 4136; // the mappings by physical address
-export const H_CODE_SHIFT: u32 = 4140; // 1 or 2: log2 of the bytes of an entry of `codes` and `pageCodes`
+export const H_CODE_SHIFT: u32 = 4140; // 1 or 2: log2 of the bytes of an entry of `codes`
 export const H_SCATTER_BASE: u32 = 4144; // f64: lowest virtual address for scattered blocks
 export const H_NEXT_FRAME: u32 = 4152; // first frame number not given to any zone
 export const H_GEOMETRY: u32 = 4156; // checksum over what opening wrote once and nothing changes
@@ -89,17 +87,23 @@ export const H_FOUND_HEAD: u32 = 4192; // what `lookup` found
 export const H_FOUND_FRAMES: u32 = 4196;
 export const H_FOUND_LENGTH: u32 = 4200;
 export const H_FOUND_ZONE: u32 = 4204;
-export const H_READY_FRAMES: u32 = 4224; // of the taken, those in ready blocks; the others are live
-export const H_READY_LIMIT: u32 = 4228; // a free keeps its block ready up to so many frames; 0 while the gate is shut
-export const H_PEAK_READY: u32 = 4232; // i32: the live frames pass their peak when fewer than so many are ready
+export const H_BELOW_PEAK: u32 = 4224; // how many frames fewer than at the peak are live now
+export const H_BELOW_LIMIT: u32 = 4228; // a free keeps its block ready while that leaves H_BELOW_PEAK at or below this
+export const H_READY_LIMIT: u32 = 4232; // so many frames may be ready; 0 while the gate is shut
+export const H_STEPS: u32 = 4236; // debug build: turns of loops so far (steps.ts)
 export const H_RECENT: u32 = 4240; // the largest order that found nothing ready of late
 export const H_RECENT_NEXT: u32 = 4244; // the same since the last look
 export const H_AGE: u32 = 4248; // how often frames of the highest zone were taken or given
-export const H_DRAIN: u32 = 4252; // the key whose stack is drained next
+export const H_DRAIN: u32 = 4252; // the number of the stack that is drained next
+export const H_FRONT_ORIGIN: u32 = 4256; // of the zone with the highest base: the first frame of its first page
+export const H_FRONT_SPAN: u32 = 4260; // frames from there to its end
 export const H_FAIL_FREE: u32 = 4216; // what was free when the last recorded allocation failed, in frames
 export const H_FAIL_LONGEST: u32 = 4220; // and the longest block that could be had then
 export const H_DIGEST_A: u32 = 4208; // what a digest left: two u32
 export const H_DIGEST_B: u32 = 4212;
+export const H_RESORTS: u32 = 4264; // debug build: how often a last resort was entered
+/** A table of bits.ts: seven u64. */
+export const STARTS: u32 = 4272;
 
 export const FLAG_TAGS: u32 = 1;
 
@@ -143,31 +147,39 @@ export const REASON_BOUNDARY: u32 = 4;
 
 // ---- keys -------------------------------------------------------------------------------------------------------------
 
-/** From a number of frames, 0 to KEYED_FRAMES + 1, to the stack of ready blocks of that size: one byte each. */
+/** From a number of frames less one, 0 to 4095, to the stack of ready blocks of that size: the address of its record, u16. */
 export const KEYS: u32 = 21504;
 /** The largest block that can be kept ready. */
 export const KEYED_FRAMES: u32 = 4096;
 
 // ---- stacks of ready blocks ------------------------------------------------------------------------------------------
 
-/** One per key, for the highest zone. Key 0 is always full and gives nothing. */
-export const STACKS: u32 = 25728;
-export const STACK_SHIFT: u32 = 7; // log2 of the bytes of a stack
-export const STACK_COUNT: u32 = 128;
-export const S_TOP: u32 = 0; // byte offset of the last entry, 0 when empty; the entries follow
-export const STACK_FULL: u32 = 100; // offset of the last entry there is room for
+/**
+ * Stack 0 is for sizes that have none: it is always full and gives nothing. Then one for each size of 1 to 63 frames, one
+ * for each of 1 to 64 whole pages, and some that are given to whatever other size is asked for again and again.
+ */
+export const STACKS: u32 = 29696;
+export const STACK_SHIFT: u32 = 7; // log2 of the bytes of a record; each is aligned to its size
+export const STACK_COUNT: u32 = 160;
+export const FIRST_HOT: u32 = 128;
+export const S_TOP: u32 = 0; // address of the last entry; of S_NONE when there is none
 // What the size of the blocks decides, so that no path has to ask which size it is.
-export const S_BASE: u32 = 104; // where their codes are: the zone's pointer to `codes` or `pageCodes`
-export const S_SHIFT: u32 = 108; // what to shift a frame number by to get the entry
-export const S_FLIP: u32 = 112; // code = (length ^ flip) + bias
-export const S_BIAS: u32 = 116;
-export const S_FRAMES: u32 = 120;
-export const S_MARK: u32 = 124; // the mark of a ready block that was handed out before
+export const S_BASE: u32 = 4; // where their codes are: the first entry of the zone's `codes` or `pageCodes`
+export const S_ROTATE: u32 = 8; // a frame counted from H_FRONT_ORIGIN, rotated left by so much: the offset of its code
+export const S_BIAS: u32 = 12; // code = length + bias
+export const S_MASK: u32 = 16; // the bits of a u32 there that are the code
+export const S_INNER: u32 = 20; // the bits of a frame number that say that it is no start: those of a frame inside its page, or none
+export const S_FRAMES: u32 = 24; // of each block; 0 for a stack that has no size yet
+export const S_WANTED: u32 = 28; // of a stack for any size: the size that last asked and had none
+export const S_NONE: u32 = 32; // always 0, and read in place of an entry when there is none
+export const S_ENTRIES: u32 = 36; // the first of 23 entries: first frames of ready blocks
+/** Offset of the last entry there is room for. */
+export const STACK_FULL: u32 = 124;
 
 // ---- zone records --------------------------------------------------------------------------------------------------
 
 /** Behind the stacks. */
-export const ZONES: u32 = 42112;
+export const ZONES: u32 = 50176;
 export const ZONE_SIZE: u32 = 1280;
 
 export const Z_BASE: u32 = 0; // f64: first physical byte
@@ -187,7 +199,7 @@ export const Z_PAGE_END: u32 = 60; // one past the last such page
 // Biased pointers: add the number of the frame or page, scaled; the bias takes the zone's first page off.
 export const Z_WORDS: u32 = 64; // u64 per page
 export const Z_CODES: u32 = 68; // u16 or u32 per frame
-export const Z_PAGE_CODES: u32 = 72; // u16 or u32 per page
+export const Z_PAGE_CODES: u32 = 72; // u32 per page
 export const Z_TAGS: u32 = 76; // u32 per frame; 0 without tags
 // Where the zone's arrays really lie, for the walk of `verify` and for readers of the image.
 export const Z_ARRAYS: u32 = 80;
@@ -196,7 +208,6 @@ export const Z_TOP_CLASS: u32 = 88; // the highest class this zone can have
 
 export const Z_SPAN_ORDER: u32 = 92; // frame numbers are congruent to physical ones modulo 2^this
 export const Z_TREES: u32 = 96; // 32 tree records
-export const Z_LONG_LENGTHS: u32 = 1120; // biased pointer, u32 per page; only with u16 codes
 export const Z_CLASS_COUNTS: u32 = 1152; // u32 per class: members of its tree
 
 /** A tree record: five biased level pointers, leaves first, then the index of the one word of the top level. */
@@ -211,26 +222,17 @@ export const PAGE_CLASS: u32 = 6;
 
 // ---- marks in place of a code --------------------------------------------------------------------------------------
 
-// In `codes`, as the low 16 or all 32 bits of these. No length of up to 63 frames reaches them.
 /** A piece of a scattered block starts here; its length is in the mappings. */
-export const MARK_PIECE: u32 = 0xffffffff;
+export const MARK_PIECE: u32 = 1;
 /** No live block starts here, one did. */
-export const MARK_FREED: u32 = 0xfffffffe;
+export const MARK_FREED: u32 = 2;
 /** Both: a piece starts here, and a block once did. */
-export const MARK_PIECE_FREED: u32 = 0xfffffffd;
-
+export const MARK_PIECE_FREED: u32 = 3;
 /** A ready block starts here that was never handed out, and one that was. */
-export const MARK_READY: u32 = 0xfffffffc;
-export const MARK_READY_FREED: u32 = 0xfffffffb;
-
-// In `pageCodes`. No code of a block of 64 frames and more is as small.
-export const PAGE_PIECE: u32 = 1;
-export const PAGE_FREED: u32 = 2;
-export const PAGE_PIECE_FREED: u32 = 3;
-export const PAGE_READY: u32 = 4;
-export const PAGE_READY_FREED: u32 = 5;
-/** A live block starts here whose length is in `longLengths`. */
-export const PAGE_LONG: u32 = 6;
+export const MARK_READY: u32 = 4;
+export const MARK_READY_FREED: u32 = 5;
+/** What is added to a length of fewer than 64 frames, so that it is no mark. A length of more is none anyway. */
+export const CODE_BIAS: u32 = 8;
 
 // ---- mappings ------------------------------------------------------------------------------------------------------
 

@@ -17,13 +17,12 @@ import {
   FLAG_TAGS, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_CODE_SHIFT, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MEMORY_PAGES, H_NEXT_FRAME,
   H_SCATTER_BASE, H_TOTAL_FRAMES, H_VERSION, H_ZONE_COUNT, INDEX_RECORD, MAGIC, MAP_INITIAL, MAP_RECORD, NO_MEMORY, OK, PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT,
   TOO_MANY_FRAMES, TOO_MUCH_METADATA, TREE_SIZE, T_TOP, VERSION, ZONES, ZONE_SIZE, zoneRecord, Z_ARRAYS, Z_ARRAYS_END, Z_BASE, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE,
-  Z_CODES, Z_LONG_LENGTHS, Z_NEXT, Z_NODE, Z_PAGE_END, Z_PAGE_FIRST, Z_PAGE_CODES, Z_SPAN_ORDER, Z_TAGS, Z_TOP_CLASS, Z_TREES, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW, Z_WORDS,
+  Z_CODES, Z_NEXT, Z_NODE, Z_PAGE_END, Z_PAGE_FIRST, Z_PAGE_CODES, Z_SPAN_ORDER, Z_TAGS, Z_TOP_CLASS, Z_TREES, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW, Z_WORDS,
 } from "./layout";
-import { floorOrder, orderOf } from "./bits";
+import { floorOrder, openStarts, orderOf } from "./bits";
 import { give } from "./frames";
 import { geometry } from "./digest";
-import { openKeys } from "./codes";
-import { countTaken, openStacks } from "./ready";
+import { count, openStacks } from "./ready";
 import { scaleOf, treeOf } from "./tree";
 
 /** Begin. `frameShift` 6 to 20, `zoneCount` 1 to 64. OK, or NO_MEMORY. */
@@ -36,7 +35,7 @@ export function openCore(frameShift: u32, zoneCount: u32, flags: u32, scatterBas
   store<u32>(H_CODE_SHIFT, frameShift >= 10 ? 2 : 1);
   store<f64>(H_SCATTER_BASE, scatterBase);
   store<u32>(H_NEXT_FRAME, PAGE_FRAMES); // page 0 is in no zone
-  openKeys();
+  openStarts();
   return OK;
 }
 
@@ -100,13 +99,13 @@ export function openMemory(): u32 {
   const zones = load<u32>(H_ZONE_COUNT);
   for (let i: u32 = 0; i < zones; ++i) {
     const zone = zoneRecord(i);
-    const count = load<u32>(zone, Z_COUNT);
-    give(zone, load<u32>(zone, Z_FIRST), count);
-    store<u32>(zone, count, Z_FREE);
-    store<u32>(H_TOTAL_FRAMES, load<u32>(H_TOTAL_FRAMES) + count);
+    const frames = load<u32>(zone, Z_COUNT);
+    give(zone, load<u32>(zone, Z_FIRST), frames);
+    store<u32>(zone, frames, Z_FREE);
+    store<u32>(H_TOTAL_FRAMES, load<u32>(H_TOTAL_FRAMES) + frames);
   }
   store<u32>(H_GEOMETRY, geometry());
-  for (let i: u32 = 0; i < zones; ++i) countTaken(zoneRecord(i), 0);
+  for (let i: u32 = 0; i < zones; ++i) count(zoneRecord(i), 0, 0);
   return OK;
 }
 
@@ -133,12 +132,8 @@ function layOut(write: bool): u64 {
     if (write) store<u32>(zone, <u32>at - (pageFirst << 3), Z_WORDS);
     at += <u64>pages << 3;
     for (let cls: u32 = 0; cls <= load<u32>(zone, Z_TOP_CLASS); ++cls) at = layOutTree(zone, cls, at, write);
-    if (write) store<u32>(zone, <u32>at - (pageFirst << codeShift), Z_PAGE_CODES);
-    at += roundToWords(<u64>pages << codeShift);
-    if (codeShift == 1) {
-      if (write) store<u32>(zone, <u32>at - (pageFirst << 2), Z_LONG_LENGTHS);
-      at += roundToWords(<u64>pages << 2);
-    }
+    if (write) store<u32>(zone, <u32>at - (pageFirst << 2), Z_PAGE_CODES);
+    at += (<u64>(pages + 1) >> 1) << 3; // whole u64
     if (write) store<u32>(zone, <u32>at - (pageFirst << (PAGE_SHIFT + codeShift)), Z_CODES);
     at += frames << codeShift;
     if (load<u32>(H_FLAGS) & FLAG_TAGS) {
@@ -156,10 +151,6 @@ function layOut(write: bool): u64 {
     store<u32>(H_INDEX_BASE, <u32>at + MAP_INITIAL * MAP_RECORD);
   }
   return at + MAP_INITIAL * (MAP_RECORD + INDEX_RECORD);
-}
-
-function roundToWords(bytes: u64): u64 {
-  return (bytes + 7) & ~7;
 }
 
 /** The levels of one tree, leaves first. Returns where they end. */

@@ -15,6 +15,7 @@
  * index is already taken off in the pointer.
  */
 import { PAGE_CLASS, TREE_SIZE, T_TOP, Z_AVAILABLE, Z_CLASS_COUNTS, Z_DEPTH, Z_PAGE_END, Z_TREES } from "./layout";
+import { step } from "./steps";
 
 // @ts-ignore: decorator
 @inline
@@ -50,9 +51,45 @@ export function add(zone: usize, cls: u32, page: u32): void {
   const counts = zone + Z_CLASS_COUNTS + (cls << 2);
   store<u32>(counts, load<u32>(counts) + 1);
   const tree = treeOf(zone, cls);
+  const index = page >> scaleOf(cls);
+  const at = wordAt(tree, 0, index);
+  const word = load<u64>(at);
+  store<u64>(at, word | ((<u64>1) << index));
+  if (word == 0) addAbove(zone, cls, index >> 6);
+}
+
+/** `add` for a page that is split: classes 0 to 5. */
+// @ts-ignore: decorator
+@inline
+export function addSplit(zone: usize, cls: u32, page: u32): void {
+  assert(cls < PAGE_CLASS && !has(zone, cls, page));
+  const counts = zone + Z_CLASS_COUNTS + (cls << 2);
+  store<u32>(counts, load<u32>(counts) + 1);
+  const at = wordAt(treeOf(zone, cls), 0, page);
+  const word = load<u64>(at);
+  store<u64>(at, word | ((<u64>1) << page));
+  if (word == 0) addAbove(zone, cls, page >> 6);
+}
+
+/** `remove` for a page that is split. */
+// @ts-ignore: decorator
+@inline
+export function removeSplit(zone: usize, cls: u32, page: u32): void {
+  assert(cls < PAGE_CLASS && has(zone, cls, page));
+  const counts = zone + Z_CLASS_COUNTS + (cls << 2);
+  store<u32>(counts, load<u32>(counts) - 1);
+  const at = wordAt(treeOf(zone, cls), 0, page);
+  const word = load<u64>(at) & ~((<u64>1) << page);
+  store<u64>(at, word);
+  if (word == 0) removeAbove(zone, cls, page >> 6);
+}
+
+/** A word of the leaves is no longer 0. */
+function addAbove(zone: usize, cls: u32, index: u32): void {
+  const tree = treeOf(zone, cls);
   const depth = load<u32>(zone, Z_DEPTH);
-  let index = page >> scaleOf(cls);
-  for (let level: u32 = 0; level < depth; ++level) {
+  for (let level: u32 = 1; level < depth; ++level) {
+    step();
     const at = wordAt(tree, level, index);
     const word = load<u64>(at);
     store<u64>(at, word | ((<u64>1) << index));
@@ -68,9 +105,19 @@ export function remove(zone: usize, cls: u32, page: u32): void {
   const counts = zone + Z_CLASS_COUNTS + (cls << 2);
   store<u32>(counts, load<u32>(counts) - 1);
   const tree = treeOf(zone, cls);
+  const index = page >> scaleOf(cls);
+  const at = wordAt(tree, 0, index);
+  const word = load<u64>(at) & ~((<u64>1) << index);
+  store<u64>(at, word);
+  if (word == 0) removeAbove(zone, cls, index >> 6);
+}
+
+/** A word of the leaves is 0 now. */
+function removeAbove(zone: usize, cls: u32, index: u32): void {
+  const tree = treeOf(zone, cls);
   const depth = load<u32>(zone, Z_DEPTH);
-  let index = page >> scaleOf(cls);
-  for (let level: u32 = 0; level < depth; ++level) {
+  for (let level: u32 = 1; level < depth; ++level) {
+    step();
     const at = wordAt(tree, level, index);
     const word = load<u64>(at) & ~((<u64>1) << index);
     store<u64>(at, word);
@@ -87,6 +134,7 @@ export function lowest(zone: usize, cls: u32): u32 {
   let index = load<u32>(tree, T_TOP);
   for (let level: u32 = load<u32>(zone, Z_DEPTH); level != 0; ) {
     --level;
+    step();
     index = (index << 6) + <u32>ctz(load<u64>(<usize>(load<u32>(tree + (level << 2)) + (index << 3))));
   }
   return index << scaleOf(cls);
@@ -101,6 +149,7 @@ export function next(zone: usize, cls: u32, page: u32): u32 {
   let last = (load<u32>(zone, Z_PAGE_END) - 1) >> scale;
   // Climb until a word has a bit at or above the index, then descend to the lowest bit below it.
   for (let level: u32 = 0; level < depth; ++level) {
+    step();
     if (index > last) return 0; // what lies behind the last word of a level is another array
     const word = load<u64>(wordAt(tree, level, index)) >> (index & 63);
     if (word != 0) {

@@ -5,7 +5,8 @@
  *
  *    1 geometry    what opening wrote once is as it was written
  *    2 partition   each frame of a zone is free or live, never both; no frame outside it is either
- *    3 counts      free + taken + withheld = total, per zone and in all; blocks counted = live and ready ones; peak >= live
+ *    3 counts      free + taken + withheld = total, per zone and in all; blocks counted = live and ready ones; below the peak
+ *                  by what is counted, and so far from the limit
  *    4 words       a word is never all ones: a page that is all free belongs to a run
  *    5 classes     a page is in the tree of class c exactly when its word's longest aligned run is 2^c
  *    6 runs        a run lies in the zone, its words are 0, and no other run starts inside it
@@ -18,25 +19,27 @@
  *   12 mappings    runs ascend and are disjoint; the runs of a group follow each other and add up; none meets a window
  *   13 index       the same runs, ascending and disjoint in physical memory; foreign ones meet no zone
  *   14 pieces      every run of a scattered block is marked in its zone, every mark belongs to such a run
- *   15 ready       every entry of a stack is marked as ready, every such mark belongs to an entry; the frames are counted
+ *   15 ready       every entry of a stack is marked as ready, every such mark belongs to an entry; every size leads to the
+ *                  stack of that size, or to none
  *
  * Free is counted from the words and trees, taken from the codes: two structures that never read each other, so damage
  * to either shows as a frame that is both or neither. For the walk, ready blocks are given codes as if they were live
- * (their full length, or one byte less for those that were never handed out), and their marks again after it. Geometry is looked at first, because all pointers stem from it;
- * when it fails nothing else is believed or walked. Changes nothing but the report. Cost: in proportion to the frames.
+ * (a length one or two bytes short of their frames, which tells those that were never handed out), and their marks again
+ * after it. Geometry is looked at first, because all pointers stem from it; when it fails nothing else is believed or walked. Changes nothing but the report. Cost: in proportion to the frames.
  */
 import {
-  H_BLOCKS, H_FIRST_ZONE, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT, H_MEMORY_PAGES, H_PEAK_FRAMES, H_PEAK_READY,
-  H_READY_FRAMES, H_TAKEN_FRAMES, H_TOTAL_FRAMES, H_VERSION, H_WITHHELD_FRAMES, H_ZONE_COUNT, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL, KIND_FOREIGN, KIND_SCATTERED, MAGIC, MAP_LIMIT, MAP_RECORD,
-  MARK_READY, MARK_READY_FREED, M_BYTES, M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_CLASS, PAGE_FRAMES, PAGE_LONG, PAGE_READY, PAGE_READY_FREED, PAGE_SHIFT, REPORT, REPORT_CAPACITY,
-  RULE_BLOCKS, RULE_BUDDIES, RULE_CLASSES, RULE_COUNTS, RULE_GEOMETRY, RULE_INDEX, RULE_LENGTHS, RULE_MAPPINGS, RULE_PARTITION, RULE_PIECES, RULE_READY, RULE_RUNS, RULE_TAGS,
-  RULE_TREES, RULE_WORDS, STACK_COUNT, STACK_FULL, S_TOP, VERSION, zoneRecord, Z_AVAILABLE, Z_BASE, Z_CLASS_COUNTS, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE, Z_PAGE_END, Z_PAGE_FIRST, Z_TAGS,
-  Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW,
+  CODE_BIAS, FIRST_HOT, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_FIRST_ZONE, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT,
+  H_MEMORY_PAGES, H_PEAK_FRAMES, H_READY_LIMIT, H_TAKEN_FRAMES, H_TOTAL_FRAMES, H_VERSION, H_WITHHELD_FRAMES, H_ZONE_COUNT, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL,
+  KEYED_FRAMES, KEYS, KIND_FOREIGN, KIND_SCATTERED, MAGIC, MAP_LIMIT, MAP_RECORD, MARK_READY, MARK_READY_FREED, M_BYTES, M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG,
+  M_VIRTUAL, PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT, REPORT, REPORT_CAPACITY, RULE_BLOCKS, RULE_BUDDIES, RULE_CLASSES, RULE_COUNTS, RULE_GEOMETRY, RULE_INDEX, RULE_LENGTHS,
+  RULE_MAPPINGS, RULE_PARTITION, RULE_PIECES, RULE_READY, RULE_RUNS, RULE_TAGS, RULE_TREES, RULE_WORDS, STACKS, STACK_COUNT, STACK_FULL, STACK_SHIFT, S_ENTRIES, S_FRAMES,
+  S_NONE, S_TOP, VERSION, zoneRecord, Z_AVAILABLE, Z_BASE, Z_CLASS_COUNTS, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE, Z_PAGE_END, Z_PAGE_FIRST, Z_TAGS, Z_TOP_CLASS,
+  Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW,
 } from "./layout";
 import { classOf, lowBits, orderOf } from "./bits";
 import { tagAt } from "./blocks";
-import { codeAt, framesFor, framesOfKey, isLength, isMarked, isPagePiece, isPiece, keyOf, pageCodeAt, pageLengthAt, setMark, writeCode } from "./codes";
-import { stackOf } from "./ready";
+import { codeAt, entryAt, framesFor, isPiece, pageCodeAt, pageLengthAt, setEntry, smallLengthAt, writeCode } from "./codes";
+import { liveFrames, noStack, stackOf } from "./ready";
 import { geometry } from "./digest";
 import { indexRecord, mappingAtPhysical, record } from "./mappings";
 import { physicalOf, zoneAt } from "./allocate";
@@ -112,9 +115,10 @@ function verifyCounts(): void {
     load<u32>(H_TAKEN_FRAMES) != taken ||
     load<u32>(S_FREE) + taken + load<u32>(H_WITHHELD_FRAMES) != total ||
     load<u32>(H_BLOCKS) != load<u32>(S_BLOCKS) ||
-    peak < taken - load<u32>(S_READY) ||
     peak > total ||
-    load<u32>(H_PEAK_READY) != taken - peak
+    load<u32>(H_BELOW_PEAK) > peak ||
+    liveFrames() != taken - load<u32>(S_READY) ||
+    load<u32>(H_BELOW_LIMIT) != max<i32>(0, load<u32>(H_READY_LIMIT) + peak - taken)
   )
     broken(RULE_COUNTS, 0);
 }
@@ -191,15 +195,13 @@ function verifyLarge(zone: usize, page: u32, covered: bool, end: u32): u32 {
     frames = framesFor(lengthBytes);
     count(S_BLOCKS, 1);
     if (base & ((1 << orderOf(frames)) - 1)) broken(RULE_BLOCKS, base);
-    // Only one code stands for a length.
-    if (code == PAGE_LONG && keyOf(frames) != 0) broken(RULE_LENGTHS, base);
-  } else if (isPagePiece(code)) {
+  } else if (isPiece(code)) {
     frames = pieceAt(zone, base);
     count(S_PIECES, 1);
   } else {
-    if (code == PAGE_LONG) broken(RULE_LENGTHS, base);
-    if (code == PAGE_READY || code == PAGE_READY_FREED) broken(RULE_READY, base);
-    if (load<u32>(zone, Z_TAGS) != 0 && !isLength(codeAt(zone, base)) && tagAt(zone, base) != 0) broken(RULE_TAGS, base);
+    if (isReady(code)) broken(RULE_READY, base);
+    else if (code > MARK_READY_FREED) broken(RULE_LENGTHS, base);
+    if (load<u32>(zone, Z_TAGS) != 0 && smallLengthAt(zone, base) == 0 && tagAt(zone, base) != 0) broken(RULE_TAGS, base);
     return 0;
   }
   if (frames < PAGE_FRAMES) {
@@ -216,14 +218,15 @@ function verifySmall(zone: usize, page: u32, live: u64, inside: u64): u64 {
   const tags = load<u32>(zone, Z_TAGS) != 0;
   for (let i: u32 = 0; i < PAGE_FRAMES; ++i) {
     const code = codeAt(zone, base + i);
-    const block = isLength(code);
+    const block = code > CODE_BIAS;
     if (!block && !isPiece(code)) {
-      if (code == MARK_READY || code == MARK_READY_FREED) broken(RULE_READY, base + i);
+      if (isReady(code)) broken(RULE_READY, base + i);
+      else if (code > MARK_READY_FREED) broken(RULE_LENGTHS, base + i);
       // The first frame of a page may start a block of 64 frames and more, and then has its tag: see verifyLarge.
       if (tags && i != 0 && tagAt(zone, base + i) != 0) broken(RULE_TAGS, base + i);
       continue;
     }
-    const frames = block ? framesFor(code) : pieceAt(zone, base + i);
+    const frames = block ? framesFor(code - CODE_BIAS) : pieceAt(zone, base + i);
     count(block ? S_BLOCKS : S_PIECES, 1);
     if (frames == 0 || frames >= PAGE_FRAMES) {
       broken(RULE_LENGTHS, base + i);
@@ -302,40 +305,60 @@ function verifyTree(zone: usize, cls: u32): void {
 
 // ---- ready blocks ----------------------------------------------------------------------------------------------------
 
+function isReady(entry: u32): bool {
+  return entry == MARK_READY || entry == MARK_READY_FREED;
+}
+
 /**
  * Give every ready block a code as if it were live; or (`back`) give as many of them as were given one their marks again.
  * False, with a finding, at the first entry that is wrong.
  */
 function disguiseReady(back: bool): bool {
   const zone = <usize>load<u32>(H_FIRST_ZONE);
-  for (let key: u32 = 1; key < STACK_COUNT; ++key) {
-    const stack = stackOf(key);
+  if (!back && !sizesLead()) return wrongReady(0);
+  for (let number: u32 = 1; number < STACK_COUNT; ++number) {
+    const stack = stackOf(number);
+    const frames = load<u32>(stack, S_FRAMES);
     const top = load<u32>(stack, S_TOP);
-    if (top > STACK_FULL || (top & 3) != 0) return wrongReady(0);
-    for (let at: u32 = 4; at <= top; at += 4) {
+    if (top - (<u32>stack + S_NONE) > STACK_FULL - S_NONE || (top & 3) != 0 || load<u32>(stack, S_NONE) != 0) return wrongReady(0);
+    for (let at = <u32>stack + S_ENTRIES; at <= top; at += 4) {
       if (back && load<u32>(S_DISGUISED) == 0) return true;
-      const frame = load<u32>(stack + at);
-      if (!(back ? unmask(zone, frame, key) : disguise(zone, frame, key))) return wrongReady(frame);
+      const frame = load<u32>(<usize>at);
+      if (!(back ? unmask(zone, frame, frames) : disguise(zone, frame, frames))) return wrongReady(frame);
     }
   }
-  return load<u32>(S_READY) == load<u32>(H_READY_FRAMES) || wrongReady(0);
+  return true;
 }
 
-function disguise(zone: usize, frame: u32, key: u32): bool {
-  const frames = framesOfKey(key);
-  if (frame - load<u32>(zone, Z_FIRST) >= load<u32>(zone, Z_COUNT) || (frame & ((1 << orderOf(frames)) - 1)) != 0) return false;
-  const fresh = isMarked(zone, frame, frames, MARK_READY, PAGE_READY);
-  if (!fresh && !isMarked(zone, frame, frames, MARK_READY_FREED, PAGE_READY_FREED)) return false;
-  writeCode(zone, frame, frames, (frames << load<u32>(H_FRAME_SHIFT)) - (fresh ? 1 : 0));
+/** Does every size lead to the stack of that size or to none, and every stack with a size is led to? */
+function sizesLead(): bool {
+  let led: u32 = 0;
+  for (let i: u32 = 0; i < KEYED_FRAMES; ++i) {
+    const stack = <u32>load<u16>(KEYS + (i << 1));
+    if (stack == <u32>noStack()) continue;
+    const offset = stack - STACKS;
+    if (offset >= STACK_COUNT << STACK_SHIFT || (offset & ((1 << STACK_SHIFT) - 1)) != 0 || load<u32>(<usize>stack, S_FRAMES) != i + 1) return false;
+    if (offset >> STACK_SHIFT >= FIRST_HOT && i < PAGE_FRAMES) return false;
+    ++led;
+  }
+  for (let number: u32 = 1; number < STACK_COUNT; ++number) led -= u32(load<u32>(stackOf(number), S_FRAMES) != 0);
+  return led == 0;
+}
+
+function disguise(zone: usize, frame: u32, frames: u32): bool {
+  if (frames == 0 || frame - load<u32>(zone, Z_FIRST) >= load<u32>(zone, Z_COUNT) || (frame & ((1 << orderOf(frames)) - 1)) != 0) return false;
+  const entry = entryAt(zone, frame, frames);
+  if (!isReady(entry)) return false;
+  writeCode(zone, frame, frames, (frames << load<u32>(H_FRAME_SHIFT)) - (entry == MARK_READY ? 1 : 2));
   count(S_READY, frames);
   count(S_DISGUISED, 1);
   return tagAt(zone, frame) == 0;
 }
 
-function unmask(zone: usize, frame: u32, key: u32): bool {
-  const lengthBytes = key < PAGE_FRAMES ? codeAt(zone, frame) : pageLengthAt(zone, frame >> PAGE_SHIFT);
-  if ((lengthBytes & ((1 << load<u32>(H_FRAME_SHIFT)) - 1)) != 0) setMark(zone, frame, framesOfKey(key), MARK_READY, PAGE_READY);
-  else setMark(zone, frame, framesOfKey(key), MARK_READY_FREED, PAGE_READY_FREED);
+function unmask(zone: usize, frame: u32, frames: u32): bool {
+  // Codes are the length with or without an even bias, so their parity is that of the length.
+  const odd = (entryAt(zone, frame, frames) & 1) != 0;
+  setEntry(zone, frame, frames, odd ? MARK_READY : MARK_READY_FREED);
   count(S_DISGUISED, -1);
   return true;
 }
@@ -432,7 +455,7 @@ function verifyRun(at: usize, kind: u32): void {
   const shift = load<u32>(H_FRAME_SHIFT);
   const frame = load<u32>(zone, Z_FIRST) + <u32>(<u64>(physical - load<f64>(zone, Z_BASE)) >> shift);
   const frames = <u32>(<u64>bytes >> shift);
-  const marked = frames < PAGE_FRAMES ? isPiece(codeAt(zone, frame)) : (frame & (PAGE_FRAMES - 1)) == 0 && isPagePiece(pageCodeAt(zone, frame >> PAGE_SHIFT));
+  const marked = (frames < PAGE_FRAMES || (frame & (PAGE_FRAMES - 1)) == 0) && isPiece(entryAt(zone, frame, frames));
   if (physicalOf(zone, frame) != physical || <f64>(<u64>frames << shift) != bytes || frame + frames > load<u32>(zone, Z_END) || !marked) broken(RULE_PIECES, frame);
 }
 

@@ -1,4 +1,9 @@
-/** The subject `ndis-shmem`: the core as it is, with a replay loop linked to it. */
+/**
+ * The subject `ndis-shmem`: the core as it is, with a replay loop linked to it. The quick paths are inlined into the loop, as
+ * they would be into that of any module which embeds the core.
+ */
+import { allocateInline } from "../../assembly/allocate";
+import { freeInline } from "../../assembly/blocks";
 import { allocate, free, holder, openCore, openMemory, openZone } from "../../assembly/index";
 import { H_FIRST_ZONE, H_FRAME_SHIFT, Z_BASE, Z_FIRST, Z_WINDOW } from "../../assembly/layout";
 import { lifoOver, replayOver } from "./replay";
@@ -14,12 +19,12 @@ class Subject {
   // @ts-ignore: decorator
   @inline
   allocate(bytes: u32): u32 {
-    return allocate(bytes);
+    return allocateInline(bytes);
   }
   // @ts-ignore: decorator
   @inline
   free(at: u32, bytes: u32): u32 {
-    return free(at, bytes);
+    return freeInline(at, bytes);
   }
 }
 

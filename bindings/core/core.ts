@@ -239,7 +239,7 @@ export class Core implements CoreApi {
   stats(): CoreStats {
     const { views, wasm, frameSize } = this.#standing();
     const totalBytes = views.word(L.H_TOTAL_FRAMES) * frameSize;
-    const liveBytes = (views.word(L.H_TAKEN_FRAMES) - views.word(L.H_READY_FRAMES)) * frameSize;
+    const liveBytes = (views.word(L.H_PEAK_FRAMES) - views.word(L.H_BELOW_PEAK)) * frameSize;
     const withheldBytes = views.word(L.H_WITHHELD_FRAMES) * frameSize;
     // A poisoned core counts, but does not walk.
     const largest = this.#closed === undefined ? (wasm.longestBlock() >>> 0) * frameSize : 0;

@@ -111,15 +111,16 @@ function codeAddress(state: CoreState, zone: number, frame: number): number {
 }
 
 function pageCodeAddress(state: CoreState, zone: number, page: number): number {
-  return (state.views.word(zoneField(zone, L.Z_PAGE_CODES)) + page * 2) >>> 0;
+  return (state.views.word(zoneField(zone, L.Z_PAGE_CODES)) + page * 4) >>> 0;
 }
 
-function longLengthAddress(state: CoreState, zone: number, page: number): number {
-  return (state.views.word(zoneField(zone, L.Z_LONG_LENGTHS)) + page * 4) >>> 0;
+function stackAddress(stack: number): number {
+  return L.STACKS + (stack << L.STACK_SHIFT);
 }
 
-function stackAddress(key: number): number {
-  return L.STACKS + (key << L.STACK_SHIFT);
+/** Where the address of the stack for so many frames stands. */
+function keyAddress(frames: number): number {
+  return L.KEYS + 2 * (frames - 1);
 }
 
 function leafAddress(state: CoreState, zone: number, cls: number, page: number, level = 0): number {
@@ -219,43 +220,63 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
     ({ state }) =>
       setU32(state, zoneField(0, L.Z_AVAILABLE), state.views.word(zoneField(0, L.Z_AVAILABLE)) | 0x80000000),
   ],
-  ["blocks", "two blocks on one frame", ({ state, small }) => setU16(state, codeAddress(state, 0, small + 1), FRAME)],
+  [
+    "blocks",
+    "two blocks on one frame",
+    ({ state, small }) => setU16(state, codeAddress(state, 0, small + 1), FRAME + 8),
+  ],
   [
     "blocks",
     "a long block that leaves its zone",
-    ({ state, large }) => setU32(state, longLengthAddress(state, 0, large >>> 6), 0x7fffffff),
+    ({ state, large }) => setU32(state, pageCodeAddress(state, 0, large >>> 6), 0x7fffffff),
   ],
   [
     "lengths",
     "a short block in the array of the long",
-    ({ state, large }) => setU32(state, longLengthAddress(state, 0, large >>> 6), 100),
+    ({ state, large }) => setU32(state, pageCodeAddress(state, 0, large >>> 6), 100),
   ],
   [
     "lengths",
     "a long block in the array of the short",
-    ({ state, small }) => setU16(state, codeAddress(state, 0, small), 64 * FRAME),
+    ({ state, small }) => setU16(state, codeAddress(state, 0, small), 64 * FRAME + 8),
   ],
   [
     "lengths",
-    "a long block without a length",
-    ({ state, large }) => setU32(state, longLengthAddress(state, 0, large >>> 6), 0),
+    "a mark that is none, of a page",
+    ({ state, keyed }) => setU32(state, pageCodeAddress(state, 0, (keyed >>> 6) + 1), 7),
   ],
+  ["lengths", "a mark that is none", ({ state, free }) => setU16(state, codeAddress(state, 0, free), 6)],
+  ["lengths", "a code of no bytes", ({ state, free }) => setU16(state, codeAddress(state, 0, free), L.CODE_BIAS)],
   [
-    "lengths",
-    "a size with a code of its own among the long lengths",
-    ({ state, keyed }) => {
-      setU16(state, pageCodeAddress(state, 0, keyed >>> 6), 6);
-      setU32(state, longLengthAddress(state, 0, keyed >>> 6), 128 * FRAME - 9);
+    "ready",
+    "a stack that lost its last block",
+    ({ state }) => setU32(state, stackAddress(1), state.views.word(stackAddress(1)) - 4),
+  ],
+  ["ready", "a stack higher than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 128)],
+  ["ready", "a stack lower than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 28)],
+  ["ready", "a block on a stack twice", ({ state, ready }) => setU32(state, stackAddress(1) + L.S_ENTRIES, ready)],
+  ["ready", "a live block on a stack", ({ state, small }) => setU32(state, stackAddress(1) + L.S_ENTRIES, small)],
+  ["ready", "a frame of no zone on a stack", ({ state }) => setU32(state, stackAddress(1) + L.S_ENTRIES, 1)],
+  ["ready", "something in place of no entry", ({ state }) => setU32(state, stackAddress(9) + L.S_NONE, 1)],
+  ["ready", "a ready block that lost its mark", ({ state, ready }) => setU16(state, codeAddress(state, 1, ready), 0)],
+  ["ready", "a mark without a ready block", ({ state, free }) => setU16(state, codeAddress(state, 0, free), 4)],
+  ["ready", "a size that leads to the stack of another", ({ state }) => setU16(state, keyAddress(3), stackAddress(4))],
+  ["ready", "a size that leads nowhere", ({ state }) => setU16(state, keyAddress(3), stackAddress(4) + 4)],
+  ["ready", "a stack that no size leads to", ({ state }) => setU16(state, keyAddress(3), stackAddress(0))],
+  [
+    "ready",
+    "a stack for any size that took one of a fixed one",
+    ({ state }) => {
+      setU32(state, stackAddress(L.FIRST_HOT) + L.S_FRAMES, 3);
+      setU16(state, keyAddress(3), stackAddress(L.FIRST_HOT));
     },
   ],
-  ["ready", "a stack that lost its last block", ({ state }) => setU32(state, stackAddress(1), 4)],
-  ["ready", "a stack higher than it can be", ({ state }) => setU32(state, stackAddress(1), 128)],
-  ["ready", "a block on a stack twice", ({ state, ready }) => setU32(state, stackAddress(1) + 4, ready)],
-  ["ready", "a live block on a stack", ({ state, small }) => setU32(state, stackAddress(1) + 4, small)],
-  ["ready", "a frame of no zone on a stack", ({ state }) => setU32(state, stackAddress(1) + 4, 1)],
-  ["ready", "a ready block that lost its mark", ({ state, ready }) => setU16(state, codeAddress(state, 1, ready), 0)],
-  ["ready", "a mark without a ready block", ({ state, free }) => setU16(state, codeAddress(state, 0, free), 0xfffc)],
-  ["ready", "the count of ready frames", ({ state }) => setU32(state, L.H_READY_FRAMES, 1)],
+  [
+    "counts",
+    "how far below the peak it is",
+    ({ state }) => setU32(state, L.H_BELOW_PEAK, state.views.word(L.H_BELOW_PEAK) + 1),
+  ],
+  ["counts", "the limit of that", ({ state }) => setU32(state, L.H_BELOW_LIMIT, 0x7fff)],
   ["trees", "the count of a class", ({ state }) => setU32(state, zoneField(0, L.Z_CLASS_COUNTS), 99)],
   ["geometry", "where the codes of a stack are", ({ state }) => setU32(state, stackAddress(5) + L.S_BASE, 0)],
   [
@@ -282,7 +303,7 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
   ],
   ["index", "something behind the last record", ({ state }) => setU32(state, state.views.word(L.H_INDEX_BASE) - 8, 1)],
   ["pieces", "a piece that lost its mark", ({ state, piece }) => setU16(state, codeAddress(state, 1, piece), 0)],
-  ["pieces", "a mark without a piece", ({ state, small }) => setU16(state, codeAddress(state, 0, small), 0xffff)],
+  ["pieces", "a mark without a piece", ({ state, small }) => setU16(state, codeAddress(state, 0, small), 1)],
 ];
 
 const planted = suite("corruption");
@@ -314,23 +335,24 @@ function isFreeChoice(state: CoreState, at: number): string | undefined {
   const inside = (from: number, bytes: number): boolean => at >= from && at < from + bytes;
   const counters: readonly (readonly [number, number])[] = [
     [L.H_REASON, 44],
-    [L.H_READY_FRAMES + 4, 4],
+    [L.H_BELOW_LIMIT + 8, 4],
   ];
   if (counters.some(([from, bytes]) => inside(from, bytes))) return "a counter, or scratch";
-  if (inside(L.H_DIGEST_A, 16) || inside(L.H_PEAK_READY + 4, 4) || inside(L.HEADER + 160, L.HEADER_SIZE - 160))
+  if (inside(L.H_DIGEST_A, 16) || inside(L.H_READY_LIMIT + 4, 4)) return "scratch";
+  if (inside(L.H_FRONT_SPAN + 4, 8) || inside(L.STARTS + 56, L.HEADER + L.HEADER_SIZE - L.STARTS - 56))
     return "scratch";
   if (inside(L.H_RECENT, 16)) return "what was asked for of late";
-  for (let key = 1; key < L.STACK_COUNT; key++) {
-    const above = state.views.word(stackAddress(key)) + 4;
-    if (inside(stackAddress(key) + above, L.STACK_FULL + 4 - above)) return "above the top of a stack";
+  for (let stack = 0; stack < L.STACK_COUNT; stack++) {
+    const from = stackAddress(stack);
+    const above = stack === 0 ? from + L.S_NONE : state.views.word(from) + 4;
+    if (inside(above, from + L.STACK_FULL + (stack === 0 ? 0 : 4) - above)) return "above the top of a stack";
+    if (stack >= L.FIRST_HOT && inside(from + L.S_WANTED, 4)) return "what was asked for of late";
   }
   for (const [i, zone] of state.zones.entries()) {
     const marks = "a length within its last frame, or the mark of a former block";
     const pages = Math.ceil((zone.first + zone.count) / 64) - (zone.first >>> 6);
     if (inside(codeAddress(state, i, (zone.first >>> 6) * 64), pages * 128)) return marks;
-    if (inside(pageCodeAddress(state, i, zone.first >>> 6), Math.ceil(pages / 4) * 8)) return marks;
-    if (inside(longLengthAddress(state, i, zone.first >>> 6), Math.ceil(pages / 2) * 8))
-      return "a length within its last frame, or that of a former long block";
+    if (inside(pageCodeAddress(state, i, zone.first >>> 6), Math.ceil(pages / 2) * 8)) return marks;
     const tags = (state.views.word(zoneField(i, L.Z_TAGS)) + zone.first * 4) >>> 0;
     if (inside(tags, zone.count * 4)) return "the tag of a live block";
   }

@@ -14,7 +14,7 @@ import type { Workload } from "../../workloads.js";
 import { orderOf } from "./bits.js";
 import { Frames, PAGE_SHIFT } from "./frames.js";
 import { Ready } from "./ready.js";
-import { BASE, BIAS, FLIP, FRAMES, FULL, MARK, SHIFT, Stacks } from "./stacks.js";
+import { BASE, CODE_BIAS, FRAMES, FULL, MARK_READY_FREED, SHIFT, Stacks } from "./stacks.js";
 
 /** Frame numbers in, frame numbers out: what the core's exports are. */
 export class Twin implements Allocator {
@@ -25,14 +25,14 @@ export class Twin implements Allocator {
   readonly #shift: number;
   readonly #stacks: Stacks;
   readonly #rows: Int32Array;
-  readonly #codes: Uint16Array | Int32Array;
+  readonly #codes: Int32Array;
   readonly #ready: Ready;
 
   constructor({ arenaBytes, frameSize }: Place) {
     this.#shift = Math.log2(frameSize);
     this.count = arenaBytes / frameSize;
     this.first = 1 << Math.max(PAGE_SHIFT, orderOf(this.count));
-    this.#stacks = new Stacks(this.first, this.count, frameSize);
+    this.#stacks = new Stacks(this.first, this.count);
     this.#rows = this.#stacks.rows;
     this.#codes = this.#stacks.codes;
     this.#ready = new Ready(this.first, this.count, new Frames(this.count), this.#stacks);
@@ -57,10 +57,8 @@ export class Twin implements Allocator {
     if (number === 0) return this.#allocateTaking(count, lengthBytes);
     rows[row] = top - 1;
     const entry = (number >> (rows[row + SHIFT] as number)) + (rows[row + BASE] as number);
-    this.#codes[entry] = (lengthBytes ^ (rows[row + FLIP] as number)) + (rows[row + BIAS] as number);
-    const ready = this.#ready;
-    ready.frames -= rows[row + FRAMES] as number;
-    if (ready.frames < ready.peakReady) ready.countLive();
+    this.#codes[entry] = lengthBytes + CODE_BIAS;
+    this.#ready.goLive(rows[row + FRAMES] as number);
     return number;
   }
 
@@ -79,18 +77,17 @@ export class Twin implements Allocator {
     const row = this.#stacks.rowOf(count);
     const top = rows[row] as number;
     const ready = this.#ready;
-    const frames = ready.frames + (rows[row + FRAMES] as number);
-    if (top < FULL && frames <= ready.limit) {
+    const below = ready.belowPeak + (rows[row + FRAMES] as number);
+    if (top < FULL && below <= ready.belowLimit) {
       const shift = rows[row + SHIFT] as number;
       const page = number >> shift;
       const entry = page + (rows[row + BASE] as number);
-      const code = ((lengthBytes ^ (rows[row + FLIP] as number)) + (rows[row + BIAS] as number)) | 0;
       // A block of pages cannot start inside one, whatever the page's entry says.
-      if (this.#codes[entry] !== code || page << shift !== number) return 1;
-      this.#codes[entry] = rows[row + MARK] as number;
+      if (this.#codes[entry] !== ((lengthBytes + CODE_BIAS) | 0) || page << shift !== number) return 1;
+      this.#codes[entry] = MARK_READY_FREED;
       rows[row] = top + 1;
       rows[row + top + 1] = number;
-      ready.frames = frames;
+      ready.belowPeak = below;
       return 0;
     }
     if (!this.#stacks.isLive(number, count, lengthBytes)) return 1;

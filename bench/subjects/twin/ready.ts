@@ -4,7 +4,7 @@
  */
 import { orderOf } from "./bits.js";
 import type { Frames } from "./frames.js";
-import { FRAMES, framesOfKey, ROW_SHIFT, STACKS, type Stacks } from "./stacks.js";
+import { FRAMES, ROW_SHIFT, STACKS, type Stacks } from "./stacks.js";
 
 /** At most a half of the free frames is kept ready. */
 const SHARE_SHIFT = 1;
@@ -17,15 +17,17 @@ const GATE_MASK = 7;
 const DRAIN_LOOKS = 16;
 /** The largest order of which four are taken at once. */
 const MOST_OF_FOUR = 12;
+/** The largest block that can be kept ready. */
+const MOST_FRAMES = 4096;
 
 export class Ready {
-  /** Frames of ready blocks. */
-  frames = 0;
-  /** A free keeps its block up to so many ready frames; 0 while the gate is shut. */
-  limit = 0;
-  /** The live frames pass their peak when fewer than so many are ready. */
-  peakReady = 0;
+  /** How many frames fewer than at the peak are live. */
+  belowPeak = 0;
+  /** A free keeps its block while that leaves `belowPeak` at or below this. */
+  belowLimit = 0;
   peakFrames = 0;
+  /** So many frames may be ready; 0 while the gate is shut. */
+  #limit = 0;
   /** Live and ready blocks. */
   blocks = 0;
   /** Frames that words and trees show as free. */
@@ -33,7 +35,7 @@ export class Ready {
   #recent = 0;
   #recentNext = 0;
   #age = 0;
-  #drainKey = 0;
+  #drainStack = 0;
   readonly #first: number;
   readonly #count: number;
   readonly #frames: Frames;
@@ -45,17 +47,42 @@ export class Ready {
     this.#frames = frames;
     this.#stacks = stacks;
     this.#free = count;
-    this.#countTaken(0); // the core does so when it is opened
+    this.#tally(0, 0); // the core does so when it is opened
   }
 
   // ---- how much is kept --------------------------------------------------------------------------------------------
 
-  /** Count frames that leave (or, negative, join) words and trees, and look at the two rules. */
-  #countTaken(count: number): void {
-    this.#free -= count;
+  /** Count frames that leave words and trees, and frames that go live (negative: the reverse); then look at the two rules. */
+  #tally(taken: number, live: number): void {
+    this.#free -= taken;
+    this.#setBelow(this.belowPeak - live);
     this.#age += 1;
     if ((this.#age & GATE_MASK) === 0) this.#lookAtGate();
-    else if (this.limit !== 0) this.limit = this.#share();
+    else if (this.#limit !== 0) this.#limit = this.#share();
+    this.#setBelowLimit();
+  }
+
+  #setBelow(below: number): void {
+    if (below < 0) this.peakFrames -= below;
+    this.belowPeak = Math.max(0, below);
+  }
+
+  #setBelowLimit(): void {
+    this.belowLimit = Math.max(0, this.#limit + this.peakFrames - (this.#count - this.#free));
+  }
+
+  #readyFrames(): number {
+    return this.#count - this.#free - (this.peakFrames - this.belowPeak);
+  }
+
+  /** Frames of a ready block go live. */
+  goLive(frames: number): void {
+    const below = this.belowPeak - frames;
+    if (below >= 0) this.belowPeak = below;
+    else {
+      this.#setBelow(below);
+      this.#setBelowLimit();
+    }
   }
 
   #share(): number {
@@ -63,8 +90,8 @@ export class Ready {
   }
 
   #lookAtGate(): void {
-    const least = (this.#count >> 8) * (this.limit === 0 ? GATE_OPEN : GATE_SHUT);
-    this.limit = this.#frames.inRuns(this.#recent) < least ? 0 : this.#share();
+    const least = (this.#count >> 8) * (this.#limit === 0 ? GATE_OPEN : GATE_SHUT);
+    this.#limit = this.#frames.inRuns(this.#recent) < least ? 0 : this.#share();
     if ((this.#age & RECENT_MASK) === 0) {
       this.#recent = this.#recentNext;
       this.#recentNext = 0;
@@ -77,18 +104,15 @@ export class Ready {
     if (order > this.#recentNext) this.#recentNext = order;
   }
 
-  /** Count the live frames, after those taken or those ready have changed. */
-  countLive(): void {
-    const taken = this.#count - this.#free;
-    if (taken - this.frames > this.peakFrames) this.peakFrames = taken - this.frames;
-    this.peakReady = taken - this.peakFrames;
-  }
-
   // ---- taking ------------------------------------------------------------------------------------------------------
 
   /** A block where nothing of its size is ready. Its first frame number, or 0. */
   take(count: number, lengthBytes: number): number {
     const order = orderOf(count);
+    if (count <= MOST_FRAMES && this.#stacks.rowOf(count) === 0) {
+      const row = this.#stacks.want(count);
+      if (row !== 0) this.#giveLast(row);
+    }
     let number = this.#takeFour(count, order, lengthBytes);
     if (number === 0) number = this.#takePlain(count, order, lengthBytes);
     if (number !== 0) this.#noteOrder(order);
@@ -97,33 +121,30 @@ export class Ready {
 
   /** Four blocks of a power of two of frames: one to hand out, three to keep ready. */
   #takeFour(count: number, order: number, lengthBytes: number): number {
-    if (count !== 1 << order || order > MOST_OF_FOUR || this.frames + 3 * count > this.limit) return 0;
+    if (count !== 1 << order || order > MOST_OF_FOUR || this.#readyFrames() + 3 * count > this.#limit) return 0;
     const frame = this.#frames.takeFitting(4 * count, order + 2);
     if (frame < 0) return 0;
     const number = this.#first + frame;
-    this.#countTaken(4 * count);
     const row = this.#stacks.rowOf(count);
     for (let i = 3; i !== 0; i -= 1) {
       this.#stacks.setReady(number + i * count, count);
       this.#stacks.push(row, number + i * count);
     }
     this.#stacks.setLive(number, count, lengthBytes);
-    this.frames += 3 * count;
     this.blocks += 4;
-    this.countLive();
+    this.#tally(4 * count, count);
     return number;
   }
 
   #takePlain(count: number, order: number, lengthBytes: number): number {
     let frame = this.#frames.take(count, order);
     // What is larger than the arena cannot be had by merging.
-    if (frame < 0 && this.frames !== 0 && count <= this.#count) frame = this.#takeMerging(count, order);
+    if (frame < 0 && this.#readyFrames() !== 0 && count <= this.#count) frame = this.#takeMerging(count, order);
     if (frame < 0) return 0;
     const number = this.#first + frame;
     this.#stacks.setLive(number, count, lengthBytes);
-    this.#countTaken(count);
-    this.countLive();
     this.blocks += 1;
+    this.#tally(count, count);
     this.#drain();
     return number;
   }
@@ -144,8 +165,7 @@ export class Ready {
     this.#stacks.setFreed(number, count);
     this.blocks -= 1;
     this.#frames.give(number - this.#first, count);
-    this.#countTaken(-count);
-    this.countLive();
+    this.#tally(-count, -count);
     this.#drain();
   }
 
@@ -164,37 +184,43 @@ export class Ready {
 
   /** After `#lend`: what was lent stays where it is, and nothing is ready. */
   #retireAll(): void {
-    for (let key = 1; key < STACKS; key += 1) {
-      const row = key << ROW_SHIFT;
+    for (let row = 1 << ROW_SHIFT; row < STACKS << ROW_SHIFT; row += 1 << ROW_SHIFT) {
+      const count = this.#stacks.rows[row + FRAMES] as number;
       for (let number = this.#stacks.pop(row); number !== 0; number = this.#stacks.pop(row))
-        this.#retire(number, framesOfKey(key));
+        this.#retire(number, count);
     }
-    this.limit = this.#share();
-    this.countLive();
+    this.#limit = this.#share();
+    this.#setBelowLimit();
   }
 
   /** A block that was just popped, and whose frames are back, is ready no longer. */
   #retire(number: number, count: number): void {
     this.#stacks.setRetired(number, count);
-    this.frames -= count;
     this.blocks -= 1;
     this.#free += count;
   }
 
+  /** Give the last ready block of a stack back. False when it is empty. */
+  #giveLast(row: number): boolean {
+    const number = this.#stacks.pop(row);
+    if (number === 0) return false;
+    const count = this.#stacks.rows[row + FRAMES] as number;
+    this.#frames.give(number - this.#first, count);
+    this.#retire(number, count);
+    this.#setBelowLimit();
+    return true;
+  }
+
   /** While the gate is shut: give one ready block back. The stacks take turns, a few are looked at. */
   #drain(): void {
-    if (this.limit !== 0 || this.frames === 0) return;
-    let key = this.#drainKey;
+    if (this.#limit !== 0 || this.#readyFrames() === 0) return;
+    let stack = this.#drainStack;
     for (let looked = 0; looked < DRAIN_LOOKS; looked += 1) {
-      key = key <= 1 ? STACKS - 1 : key - 1;
-      const number = this.#stacks.pop(key << ROW_SHIFT);
-      if (number === 0) continue;
-      this.#frames.give(number - this.#first, framesOfKey(key));
-      this.#retire(number, framesOfKey(key));
-      key += 1; // this stack may have more
+      stack = stack <= 1 ? STACKS - 1 : stack - 1;
+      if (!this.#giveLast(stack << ROW_SHIFT)) continue;
+      stack += 1; // this stack may have more
       break;
     }
-    this.#drainKey = key;
-    this.countLive();
+    this.#drainStack = stack;
   }
 }
