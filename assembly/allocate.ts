@@ -21,7 +21,7 @@ import {
 import { floorOrder, orderOf } from "./bits";
 import { give, longest, takeAnywhere, takeFitting } from "./frames";
 import { beginBlock, beginPiece, endPiece, zoneOf } from "./blocks";
-import { framesLessOne, framesOf, keyedAt, keyedCode, stackFor, writeCode } from "./codes";
+import { framesLessOne, framesOf, keyedAt, stackFor, writeCode } from "./codes";
 import { count, drain, forgetPeak, keepNew, lend, liveFrames, mayKeep, noStack, noteOrder, raisePeak, readyFrames, retireAll, want } from "./ready";
 import { insert, mappingAt, record, removeRecord, reserve, scatterGap } from "./mappings";
 import { step } from "./steps";
@@ -107,7 +107,7 @@ export function allocateInline(lengthBytes: u32): u32 {
   store<u32>(stack, top - 4, S_TOP);
   const at = keyedAt(stack, frame - load<u32>(H_FRONT_ORIGIN));
   // What is below CODE_BIAS there is the mark of a ready block; what is above may be its neighbour's.
-  store<u32>(at, (load<u32>(at) & -CODE_BIAS) + keyedCode(stack, lengthBytes));
+  store<u32>(at, (load<u32>(at) & -CODE_BIAS) + lengthBytes + CODE_BIAS);
   const below = load<u32>(H_BELOW_PEAK);
   const frames = load<u32>(stack, S_FRAMES);
   if (below < frames) raisePeak(frames - below);
@@ -119,7 +119,7 @@ export function allocateInline(lengthBytes: u32): u32 {
 function allocateTaking(lengthBytes: u32): u32 {
   const frames = framesOf(lengthBytes);
   const order = orderOf(frames);
-  if (frames <= KEYED_FRAMES && stackFor(frames - 1) == noStack()) want(frames);
+  if (frames < KEYED_FRAMES && stackFor(frames - 1) == noStack()) want(frames);
   let frame = takeFour(frames, order, lengthBytes);
   if (frame == 0) frame = takePlain(frames, order, lengthBytes);
   if (frame == 0) fail(shortage(frames));

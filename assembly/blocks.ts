@@ -18,11 +18,11 @@
  * Promise: a refused call has changed nothing. A free takes a bounded number of steps (those of `give`).
  */
 import {
-  BAD_LENGTH, BAD_TAG, FOREIGN, FREED, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_FIRST_ZONE, H_FOUND_FRAMES, H_FOUND_HEAD, H_FOUND_LENGTH, H_FOUND_ZONE, H_FRONT_ORIGIN,
+  BAD_LENGTH, BAD_TAG, CODE_BIAS, FOREIGN, FREED, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_FIRST_ZONE, H_FOUND_FRAMES, H_FOUND_HEAD, H_FOUND_LENGTH, H_FOUND_ZONE, H_FRONT_ORIGIN,
   H_FRONT_SPAN, INTERIOR, KEYED_FRAMES, MARK_FREED, MARK_PIECE, MARK_PIECE_FREED, MARK_READY_FREED, NEVER, OK, PAGE_FRAMES, PAGE_SHIFT, S_FRAMES, S_INNER, S_MASK, S_TOP, Z_COUNT,
   Z_FIRST, Z_NEXT, Z_PAGE_FIRST, Z_TAGS,
 } from "./layout";
-import { codeAt, entryAt, framesFor, framesLessOne, isPiece, keyedAt, keyedCode, lengthFrom, pageCodeAt, pageLengthAt, setEntry, smallLengthAt, stackFor, wasStart, writeCode } from "./codes";
+import { codeAt, entryAt, framesFor, framesLessOne, isPiece, keyedAt, lengthFrom, pageCodeAt, pageLengthAt, setEntry, smallLengthAt, stackFor, wasStart, writeCode } from "./codes";
 import { count, drain, hasRoom } from "./ready";
 import { give } from "./frames";
 import { pieceFrames } from "./mappings";
@@ -95,7 +95,7 @@ export function freeInline(frame: u32, lengthBytes: u32): u32 {
   if (index >= load<u32>(H_FRONT_SPAN)) return freeMerging(frame, lengthBytes);
   if ((frame & load<u32>(stack, S_INNER)) != 0) return freeMerging(frame, lengthBytes);
   const at = keyedAt(stack, index);
-  const rest = load<u32>(at) - keyedCode(stack, lengthBytes);
+  const rest = load<u32>(at) - (lengthBytes + CODE_BIAS);
   if ((rest & load<u32>(stack, S_MASK)) != 0) return freeMerging(frame, lengthBytes);
   const top = load<u32>(stack, S_TOP);
   if (!hasRoom(top)) return mergeKeyed(stack, frame, at, rest);

@@ -3,11 +3,14 @@
  *
  *   a block of            starts at       its code is              entry
  *   1 to 63 frames        any frame       its length + CODE_BIAS   codes[frame], u16 or u32
- *   64 frames and more    a page          its length               pageCodes[page], u32
+ *   64 frames and more    a page          its length + CODE_BIAS   pageCodes[page], u32
  *
  * An entry is read and written as a u32 of which a mask says what belongs to it. So the quick paths, which find base,
- * rotation, bias and mask beside a stack of ready blocks (ready.ts), have no branch on sizes, which come in no order:
- * one that is foretold wrong costs more than all the rest of an allocation.
+ * rotation and mask beside a stack of ready blocks (ready.ts), have no branch on sizes, which come in no order: one that
+ * is foretold wrong costs more than all the rest of an allocation.
+ *
+ * The last eight lengths below 2^32 would come round to 0 to 7, which are marks. They get WRAPPED more, which no length of 64
+ * frames has; and no stack is for so many frames of the largest size, so that the quick paths never meet one.
  *
  *   address of a code = base + rotl(frame - origin, rotation)      u16 per frame: * 2     rotation 1
  *                                                                  u32 per frame: * 4     rotation 2
@@ -18,9 +21,12 @@
  * u32 at the last u16 of `codes` reaches into what follows, which is memory in every core.
  */
 import {
-  CODE_BIAS, H_CODE_SHIFT, H_FRAME_SHIFT, KEYED_FRAMES, KEYS, MARK_FREED, MARK_PIECE, MARK_PIECE_FREED, MARK_READY_FREED, PAGE_FRAMES, PAGE_SHIFT, S_BASE, S_BIAS,
+  CODE_BIAS, H_CODE_SHIFT, H_FRAME_SHIFT, KEYED_FRAMES, KEYS, MARK_FREED, MARK_PIECE, MARK_PIECE_FREED, MARK_READY_FREED, PAGE_FRAMES, PAGE_SHIFT, S_BASE,
   S_ROTATE, Z_CODES, Z_PAGE_CODES,
 } from "./layout";
+
+/** See the head of this file. */
+const WRAPPED: u32 = 16;
 
 /** Bytes to frames, rounded up. 1 to 2^32 - 1 bytes. */
 // @ts-ignore: decorator
@@ -57,13 +63,6 @@ export function stackFor(countLessOne: u32): usize {
 @inline
 export function keyedAt(stack: usize, index: u32): usize {
   return <usize>(load<u32>(stack, S_BASE) + rotl<u32>(index, load<u32>(stack, S_ROTATE)));
-}
-
-/** The code of a block of this length, on the stack of its size. */
-// @ts-ignore: decorator
-@inline
-export function keyedCode(stack: usize, lengthBytes: u32): u32 {
-  return lengthBytes + load<u32>(stack, S_BIAS);
 }
 
 // ---- entries of either array -----------------------------------------------------------------------------------------
@@ -118,12 +117,14 @@ export function smallLengthAt(zone: usize, frame: u32): u32 {
 /** The length of the live block of 64 frames and more that starts at a page, 0 when none does. */
 export function pageLengthAt(zone: usize, page: u32): u32 {
   const code = pageCodeAt(zone, page);
-  return isCode(code) ? code : 0;
+  if (!isCode(code)) return 0;
+  return code - CODE_BIAS - (code < CODE_BIAS + WRAPPED ? WRAPPED : 0);
 }
 
 /** Write the code of any live block. */
 export function writeCode(zone: usize, frame: u32, count: u32, lengthBytes: u32): void {
-  setEntry(zone, frame, count, count < PAGE_FRAMES ? lengthBytes + CODE_BIAS : lengthBytes);
+  const code = lengthBytes + CODE_BIAS;
+  setEntry(zone, frame, count, isCode(code) ? code : code + WRAPPED);
 }
 
 /** The exact length of the live block that starts at `frame`, or 0. */

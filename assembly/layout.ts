@@ -35,11 +35,11 @@
  * Live blocks. A code that stands for the exact length in bytes is kept where a live block starts, and proves a free in
  * one compare:
  *
- *   fewer than 64 frames   `codes`, one entry per frame: u16 where a frame has fewer than 1024 bytes, u32 where it has
- *                          more. The code is the length + CODE_BIAS.
- *   64 frames and more     `pageCodes`, one u32 per page; such a block always starts a page. The code is the length.
+ *   fewer than 64 frames   `codes`, one entry per frame: u16 where a frame has fewer than 1024 bytes, u32 where it has more
+ *   64 frames and more     `pageCodes`, one u32 per page; such a block always starts a page
  *
- * Numbers below CODE_BIAS are marks: 0 says that no block ever started here, the others are listed below.
+ * The code is the length + CODE_BIAS. (The last eight lengths below 2^32 would come round to 0; see codes.ts.) Numbers
+ * below CODE_BIAS are marks: 0 says that no block ever started here, the others are listed below.
  *
  * Ready blocks. A freed block of up to 4096 frames may be kept as it is for the next request of the same number of frames,
  * on one of 159 stacks (ready.ts). Its frames are taken, as far as words and trees know, and its code is a mark that says
@@ -166,13 +166,12 @@ export const S_TOP: u32 = 0; // address of the last entry; of S_NONE when there 
 // What the size of the blocks decides, so that no path has to ask which size it is.
 export const S_BASE: u32 = 4; // where their codes are: the first entry of the zone's `codes` or `pageCodes`
 export const S_ROTATE: u32 = 8; // a frame counted from H_FRONT_ORIGIN, rotated left by so much: the offset of its code
-export const S_BIAS: u32 = 12; // code = length + bias
-export const S_MASK: u32 = 16; // the bits of a u32 there that are the code
-export const S_INNER: u32 = 20; // the bits of a frame number that say that it is no start: those of a frame inside its page, or none
-export const S_FRAMES: u32 = 24; // of each block; 0 for a stack that has no size yet
-export const S_WANTED: u32 = 28; // of a stack for any size: the size that last asked and had none
-export const S_NONE: u32 = 32; // always 0, and read in place of an entry when there is none
-export const S_ENTRIES: u32 = 36; // the first of 23 entries: first frames of ready blocks
+export const S_MASK: u32 = 12; // the bits of a u32 there that are the code
+export const S_INNER: u32 = 16; // the bits of a frame number that say that it is no start: those of a frame inside its page, or none
+export const S_FRAMES: u32 = 20; // of each block; 0 for a stack that has no size yet
+export const S_WANTED: u32 = 24; // of a stack for any size: the size that last asked and had none
+export const S_NONE: u32 = 28; // always 0, and read in place of an entry when there is none
+export const S_ENTRIES: u32 = 32; // the first of 24 entries: first frames of ready blocks
 /** Offset of the last entry there is room for. */
 export const STACK_FULL: u32 = 124;
 
@@ -231,7 +230,7 @@ export const MARK_PIECE_FREED: u32 = 3;
 /** A ready block starts here that was never handed out, and one that was. */
 export const MARK_READY: u32 = 4;
 export const MARK_READY_FREED: u32 = 5;
-/** What is added to a length of fewer than 64 frames, so that it is no mark. A length of more is none anyway. */
+/** What is added to a length so that it is no mark. */
 export const CODE_BIAS: u32 = 8;
 
 // ---- mappings ------------------------------------------------------------------------------------------------------

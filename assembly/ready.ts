@@ -1,10 +1,10 @@
 /**
  * Ready blocks: what was freed, kept whole for the next request of the same size.
  *
- *   a record, 128 bytes   +-----+------+--------+------+------+-------+--------+------+--------+----+----+----+-- ... --+
- *                         | top | base | rotate | bias | mask | inner | frames | none | wanted | f1 | f2 | f3 |         |
- *                         +--+--+------+--------+------+------+-------+--------+------+--------+----+----+----+-- ... --+
- *                            └──────────── address of the last entry ───────────────────────────────────┘
+ *   a record, 128 bytes   +-----+------+--------+------+-------+--------+--------+------+----+----+----+-- ... --+
+ *                         | top | base | rotate | mask | inner | frames | wanted | none | f1 | f2 | f3 |         |
+ *                         +--+--+------+--------+------+-------+--------+--------+------+----+----+----+-- ... --+
+ *                            └──────────── address of the last entry ────────────────────────────┘
  *
  * An allocation pops, a free pushes; neither looks at words or trees. On an empty stack the top is the address of `none`,
  * which is 0: "empty" and "take" are one load. A record is aligned to its size, so the top alone says that it is full.
@@ -31,9 +31,9 @@
  *     live = peak - below        ready = taken - live        ready + frames <= limit   <=>   below + frames <= below limit
  */
 import {
-  FIRST_HOT, H_AGE, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_CODE_SHIFT, H_DRAIN, H_FIRST_ZONE, H_FRONT_ORIGIN, H_FRONT_SPAN, H_PEAK_FRAMES, H_READY_LIMIT, H_RECENT,
-  H_RECENT_NEXT, H_TAKEN_FRAMES, CODE_BIAS, KEYED_FRAMES, KEYS, MARK_FREED, MARK_READY, MARK_READY_FREED, PAGE_FRAMES, PAGE_SHIFT, STACKS, STACK_COUNT, STACK_FULL,
-  STACK_SHIFT, S_BASE, S_BIAS, S_FRAMES, S_INNER, S_MASK, S_NONE, S_ROTATE, S_TOP, S_WANTED, Z_CLASS_COUNTS, Z_CODES, Z_COUNT, Z_END, Z_FREE, Z_PAGE_CODES,
+  FIRST_HOT, H_AGE, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_CODE_SHIFT, H_DRAIN, H_FIRST_ZONE, H_FRAME_SHIFT, H_FRONT_ORIGIN, H_FRONT_SPAN, H_PEAK_FRAMES, H_READY_LIMIT, H_RECENT,
+  H_RECENT_NEXT, H_TAKEN_FRAMES, KEYED_FRAMES, KEYS, MARK_FREED, MARK_READY, MARK_READY_FREED, PAGE_FRAMES, PAGE_SHIFT, STACKS, STACK_COUNT, STACK_FULL,
+  STACK_SHIFT, S_BASE, S_FRAMES, S_INNER, S_MASK, S_NONE, S_ROTATE, S_TOP, S_WANTED, Z_CLASS_COUNTS, Z_CODES, Z_COUNT, Z_END, Z_FREE, Z_PAGE_CODES,
   Z_PAGE_FIRST, Z_TOP_CLASS,
 } from "./layout";
 import { entryAt, keyedAt, setEntry } from "./codes";
@@ -95,10 +95,11 @@ export function openStacks(): void {
     store<u32>(stack, <u32>stack + S_NONE, S_TOP);
     store<u32>(stack, pages ? load<u32>(zone, Z_PAGE_CODES) + (pageFirst << 2) : load<u32>(zone, Z_CODES) + (pageFirst << (PAGE_SHIFT + codeShift)), S_BASE);
     store<u32>(stack, pages ? 32 - (PAGE_SHIFT - 2) : codeShift, S_ROTATE);
-    store<u32>(stack, pages ? 0 : CODE_BIAS, S_BIAS);
     store<u32>(stack, !pages && codeShift == 1 ? 0xffff : -1, S_MASK);
     store<u32>(stack, pages ? PAGE_FRAMES - 1 : 0, S_INNER);
-    if (number < FIRST_HOT) dedicate(stack, framesOfStack(number));
+    // Of the largest size there are lengths whose codes come round (codes.ts), where a frame is of the largest too.
+    const comesRound = <u64>framesOfStack(number) << load<u32>(H_FRAME_SHIFT) > 0xffffffff;
+    if (number < FIRST_HOT && !comesRound) dedicate(stack, framesOfStack(number));
   }
 }
 

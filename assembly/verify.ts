@@ -356,7 +356,7 @@ function disguise(zone: usize, frame: u32, frames: u32): bool {
 }
 
 function unmask(zone: usize, frame: u32, frames: u32): bool {
-  // Codes are the length with or without an even bias, so their parity is that of the length.
+  // What is added to a length to make a code is even.
   const odd = (entryAt(zone, frame, frames) & 1) != 0;
   setEntry(zone, frame, frames, odd ? MARK_READY : MARK_READY_FREED);
   count(S_DISGUISED, -1);

@@ -253,7 +253,7 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
     ({ state }) => setU32(state, stackAddress(1), state.views.word(stackAddress(1)) - 4),
   ],
   ["ready", "a stack higher than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 128)],
-  ["ready", "a stack lower than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 28)],
+  ["ready", "a stack lower than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 24)],
   ["ready", "a block on a stack twice", ({ state, ready }) => setU32(state, stackAddress(1) + L.S_ENTRIES, ready)],
   ["ready", "a live block on a stack", ({ state, small }) => setU32(state, stackAddress(1) + L.S_ENTRIES, small)],
   ["ready", "a frame of no zone on a stack", ({ state }) => setU32(state, stackAddress(1) + L.S_ENTRIES, 1)],

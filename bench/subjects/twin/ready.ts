@@ -109,7 +109,7 @@ export class Ready {
   /** A block where nothing of its size is ready. Its first frame number, or 0. */
   take(count: number, lengthBytes: number): number {
     const order = orderOf(count);
-    if (count <= MOST_FRAMES && this.#stacks.rowOf(count) === 0) {
+    if (count < MOST_FRAMES && this.#stacks.rowOf(count) === 0) {
       const row = this.#stacks.want(count);
       if (row !== 0) this.#giveLast(row);
     }

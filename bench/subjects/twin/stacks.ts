@@ -1,7 +1,7 @@
 /**
  * Stacks of ready blocks, and the codes of live ones: what assembly/codes.ts and the stacks of assembly/ready.ts keep.
  *
- *   row of a stack, 32 numbers    [ top | f1 | f2 | ... | f23 | . | base | shift | frames | wanted | . | . ]
+ *   row of a stack, 32 numbers    [ top | f1 | f2 | ... | f24 | base | shift | frames | wanted | . | . | . ]
  *   codes                         [ one entry a page ........ | one entry a frame ........................ ]
  *
  * The purpose is the core's: what the size of a block decides stands beside its stack, and neither way through is a branch
@@ -17,7 +17,7 @@ export const STACKS = 160;
 const FIRST_HOT = 128;
 export const ROW_SHIFT = 5;
 /** The last entry that a stack has room for. */
-export const FULL = 23;
+export const FULL = 24;
 /** Add it to a shifted frame number to get the entry of `codes`. */
 export const BASE = 25;
 export const SHIFT = 26;
