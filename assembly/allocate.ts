@@ -19,7 +19,7 @@ import {
   Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
 } from "./layout";
 import { floorOrder, orderOf } from "./bits";
-import { give, longest, takeAnywhere, takeFitting } from "./frames";
+import { give, longest, takeAnywhere, takeFitting, takeFour } from "./frames";
 import { beginBlock, beginPiece, endPiece, zoneOf } from "./blocks";
 import { framesLessOne, framesOf, keyedAt, stackFor, writeCode } from "./codes";
 import { count, drain, forgetPeak, keepNew, lend, liveFrames, mayKeep, noStack, noteOrder, raisePeak, readyFrames, retireAll, want } from "./ready";
@@ -27,7 +27,7 @@ import { insert, mappingAt, record, removeRecord, reserve, scatterGap } from "./
 import { step } from "./steps";
 
 const NO_LIMIT: u32 = 0xffffffff;
-/** The largest order of which four are taken at once: what has a key. */
+/** The largest order of which four are taken at once: what has a stack. */
 const MOST_OF_FOUR: u32 = 12;
 export const ANY_NODE: u32 = 0xffffffff;
 /** The last physical byte there can be. */
@@ -120,7 +120,7 @@ function allocateTaking(lengthBytes: u32): u32 {
   const frames = framesOf(lengthBytes);
   const order = orderOf(frames);
   if (frames < KEYED_FRAMES && stackFor(frames - 1) == noStack()) want(frames);
-  let frame = takeFour(frames, order, lengthBytes);
+  let frame = refill(frames, order, lengthBytes);
   if (frame == 0) frame = takePlain(frames, order, lengthBytes);
   if (frame == 0) fail(shortage(frames));
   else noteOrder(order);
@@ -128,16 +128,20 @@ function allocateTaking(lengthBytes: u32): u32 {
 }
 
 /**
- * Four blocks of a power of two of frames at once: one to hand out, three to keep ready, for the price of one. Its first
- * frame, or 0 when there is no such run or the gate is shut.
+ * Four blocks of one size at once: one to hand out, three to keep ready, for the price of one. The first frame of the one,
+ * or 0 when there are no four together, or the gate is shut.
  */
-function takeFour(frames: u32, order: u32, lengthBytes: u32): u32 {
+function refill(frames: u32, order: u32, lengthBytes: u32): u32 {
   const zone = <usize>load<u32>(H_FIRST_ZONE);
-  if (frames != 1 << order || order > MOST_OF_FOUR || !mayKeep(3 * frames)) return 0;
-  const frame = takeFitting(zone, 4 * frames, order + 2, NO_LIMIT);
+  const whole = frames == 1 << order;
+  // Blocks that leave gaps between them spoil aligned runs, so they are taken only where a few are next to nothing.
+  if (!mayKeep(whole ? 3 * frames : 64 * frames)) return 0;
+  let frame: u32 = 0;
+  if (order <= 4) frame = takeFour(zone, frames, order);
+  else if (whole && order <= MOST_OF_FOUR) frame = takeFitting(zone, 4 * frames, order + 2, NO_LIMIT);
   if (frame == 0) return 0;
   const stack = stackFor(frames - 1);
-  for (let i: u32 = 3; i != 0; --i) keepNew(stack, frame + i * frames);
+  for (let i: u32 = 3; i != 0; --i) keepNew(stack, frame + (i << order));
   writeCode(zone, frame, frames, lengthBytes);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 4);
   count(zone, 4 * frames, frames);

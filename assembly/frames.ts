@@ -130,6 +130,31 @@ export function takeFitting(zone: usize, count: u32, order: u32, limit: u32): u3
 }
 
 /**
+ * Take four blocks of `count` frames each, the most that is 16, at four multiples of 2^order that follow each other. The
+ * first frame of the first, or 0 when no class promises four. `order` is that of `count`.
+ *
+ * All four are one change of one word, whatever lies between them; which is why it is not done across pages.
+ */
+export function takeFour(zone: usize, count: u32, order: u32): u32 {
+  assert(order <= 4);
+  const classes = load<u32>(zone, Z_AVAILABLE) & (<u32>-1 << (order + 2));
+  if (classes == 0) return 0;
+  const cls = <u32>ctz(classes);
+  const page = lowest(zone, cls);
+  // Four starts, and `count` bits from each: they do not meet, so the product is their union.
+  const bits = (order == 4 ? starts(order) : starts(order) & lowBits(4 << order)) * lowBits(count);
+  if (cls < PAGE_CLASS) {
+    const word = wordOf(zone, page);
+    const at = placeIn(word, cls, 4 << order, order + 2);
+    rewrite(zone, page, word, word & ~(bits << at));
+    return (page << PAGE_SHIFT) + at;
+  }
+  takeFromRun(zone, cls, page, PAGE_FRAMES);
+  if (~bits != 0) rewrite(zone, page, 0, ~bits);
+  return page << PAGE_SHIFT;
+}
+
+/**
  * The last resort: look at every run that could hold the start. Same arguments and answer as `takeFitting`, which has
  * failed. Steps: at most the split pages and runs of pages of the zone, times the classes a range can touch.
  *

@@ -119,6 +119,29 @@ export class Frames {
     return (page << PAGE_SHIFT) + at;
   }
 
+  /** Four blocks of `count` frames, the most that is 16, at four multiples of 2^order that follow each other, or -1. */
+  takeFour(count: number, order: number): number {
+    const classes = this.#trees.available & (-1 << (order + 2));
+    if (classes === 0) return -1;
+    const cls = ctz(classes);
+    const page = this.#trees.lowest(cls);
+    // Four starts, and `count` bits from each: they do not meet, so the product is their union. Of order 4, two a half.
+    const from = (STARTS_LOW[order] as number) & (order < 3 ? (1 << (4 << order)) - 1 : -1);
+    const low = Math.imul(from, (1 << count) - 1);
+    const high = order === 4 ? low : 0;
+    if (cls < PAGE_CLASS) {
+      const at = this.#placeIn(page, cls, 4 << order, order + 2);
+      const oldLow = this.#words[2 * page] as number;
+      const oldHigh = this.#words[2 * page + 1] as number;
+      const bits = shiftLeft(low, high, at);
+      this.#rewrite(page, oldLow, oldHigh, oldLow & ~bits, oldHigh & ~hi);
+      return (page << PAGE_SHIFT) + at;
+    }
+    this.#takeFromRun(cls, page, PAGE_FRAMES);
+    if ((~low | ~high) !== 0) this.#rewrite(page, 0, 0, ~low, ~high);
+    return page << PAGE_SHIFT;
+  }
+
   #takeAnywhere(count: number, order: number): number {
     const trees = this.#trees;
     for (let cls = floorOrder(count); cls <= this.#topClass; cls += 1) {

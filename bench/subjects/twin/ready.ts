@@ -113,22 +113,25 @@ export class Ready {
       const row = this.#stacks.want(count);
       if (row !== 0) this.#giveLast(row);
     }
-    let number = this.#takeFour(count, order, lengthBytes);
+    let number = this.#refill(count, order, lengthBytes);
     if (number === 0) number = this.#takePlain(count, order, lengthBytes);
     if (number !== 0) this.#noteOrder(order);
     return number;
   }
 
-  /** Four blocks of a power of two of frames: one to hand out, three to keep ready. */
-  #takeFour(count: number, order: number, lengthBytes: number): number {
-    if (count !== 1 << order || order > MOST_OF_FOUR || this.#readyFrames() + 3 * count > this.#limit) return 0;
-    const frame = this.#frames.takeFitting(4 * count, order + 2);
+  /** Four blocks of one size: one to hand out, three to keep ready. */
+  #refill(count: number, order: number, lengthBytes: number): number {
+    const whole = count === 1 << order;
+    if (this.#readyFrames() + (whole ? 3 : 64) * count > this.#limit) return 0;
+    let frame = -1;
+    if (order <= 4) frame = this.#frames.takeFour(count, order);
+    else if (whole && order <= MOST_OF_FOUR) frame = this.#frames.takeFitting(4 * count, order + 2);
     if (frame < 0) return 0;
     const number = this.#first + frame;
     const row = this.#stacks.rowOf(count);
     for (let i = 3; i !== 0; i -= 1) {
-      this.#stacks.setReady(number + i * count, count);
-      this.#stacks.push(row, number + i * count);
+      this.#stacks.setReady(number + (i << order), count);
+      this.#stacks.push(row, number + (i << order));
     }
     this.#stacks.setLive(number, count, lengthBytes);
     this.blocks += 4;
