@@ -17,6 +17,7 @@ if [ -n "$missing" ]; then
     echo "bench/native: missing packages:$missing" >&2
     exit 1
   fi
+  apt-get update
   # shellcheck disable=SC2086
   apt-get install -y --no-install-recommends $missing
 fi
