@@ -25,8 +25,10 @@ import type {
   PhysicalRun,
 } from "./api.js";
 import { allocateMany, freeMany, serveMany } from "./batches.js";
+import { callAllocate, callFree, nextSeat } from "./doors.js";
 import { compareFields, explainAddress, refuseUnlessStart } from "./explain.js";
 import { mapForeign, unmapForeign } from "./foreign.js";
+import { type Front, frontOf } from "./front.js";
 import {
   type CorePlan,
   address as checkAddress,
@@ -40,7 +42,7 @@ import {
 import { anyFailed, longestLength, notedFailure, writeRequest } from "./requests.js";
 import { findings, UNREADABLE } from "./rules.js";
 import { packSnapshot, putSnapshot, unpackSnapshot } from "./snapshot.js";
-import { CoreState, type ZoneSeat } from "./state.js";
+import { CoreState } from "./state.js";
 import { arenaOffsetOf, offsetOfRange, runsOf, translate, translatePhysical } from "./translation.js";
 import { type CoreModule, releaseModule, releaseModuleAsync } from "./wasm.js";
 
@@ -48,12 +50,7 @@ import { type CoreModule, releaseModule, releaseModuleAsync } from "./wasm.js";
 export class Core implements CoreApi {
   readonly frameSize: number;
   readonly #state: CoreState;
-  // The first zone, flat, because most cores have no other: the hot paths look here first.
-  readonly #window: number;
-  readonly #size: number;
-  readonly #first: number;
-  readonly #count: number;
-  readonly #inverse: number;
+  readonly #front: Front;
   readonly #tags: boolean;
   readonly #serveRing: (count: number) => number = (count) => this.#serve(count);
   #closed: "DISPOSED" | "STATE_CORRUPT" | undefined;
@@ -78,15 +75,10 @@ export class Core implements CoreApi {
 
   private constructor(plan: CorePlan, module: CoreModule) {
     const state = new CoreState(plan, module);
-    const only = state.zones[0] as ZoneSeat;
     this.#state = state;
+    this.#front = frontOf(state, nextSeat());
     this.frameSize = plan.frameSize;
-    this.#inverse = state.inverse;
     this.#tags = plan.tags;
-    this.#window = only.window;
-    this.#size = only.size;
-    this.#first = only.first;
-    this.#count = only.count;
   }
 
   get lastFailure(): Failure | undefined {
@@ -96,20 +88,39 @@ export class Core implements CoreApi {
   // ---- blocks --------------------------------------------------------------------------------------------------------
 
   allocate(lengthBytes: number, options?: AllocateOptions): VirtualAddress {
-    const state = this.#open();
-    const bytes = lengthOfRequest(lengthBytes);
-    if (options !== undefined) return this.#allocateConstrained(bytes, options);
+    // The common case first, each proof one compare; whatever fails one of them is looked at with care.
+    if (
+      typeof lengthBytes !== "number" ||
+      lengthBytes >>> 0 !== lengthBytes ||
+      lengthBytes === 0 ||
+      options !== undefined ||
+      this.#closed !== undefined
+    )
+      return this.#allocateCarefully(lengthBytes, options);
+    const front = this.#front;
     try {
-      const frame = state.wasm.allocate(bytes) >>> 0;
-      const ahead = frame - this.#first;
-      if (ahead >= 0 && ahead < this.#count) return (this.#window + ahead * this.frameSize) as VirtualAddress;
-      if (frame !== 0) return state.windowOf(frame);
-      state.wasm.noteFailure();
-      this.#failure = notedFailure(state);
-      return 0 as VirtualAddress;
+      const frame = callAllocate(front.seat, front.wasm, lengthBytes);
+      const ahead = (frame - front.first) >>> 0;
+      if (ahead < front.count) return (front.window + ahead * front.frameSize) as VirtualAddress;
+      return this.#allocatedElsewhere(frame >>> 0);
     } catch (error) {
       return this.#poison(error);
     }
+  }
+
+  #allocateCarefully(lengthBytes: number, options: AllocateOptions | undefined): VirtualAddress {
+    this.#open();
+    const bytes = lengthOfRequest(lengthBytes);
+    return options === undefined ? this.allocate(bytes) : this.#allocateConstrained(bytes, options);
+  }
+
+  /** The address of a block outside the first zone; 0 where there is none, and the reason noted. */
+  #allocatedElsewhere(frame: number): VirtualAddress {
+    const state = this.#state;
+    if (frame !== 0) return state.windowOf(frame);
+    state.wasm.noteFailure();
+    this.#failure = notedFailure(state);
+    return 0 as VirtualAddress;
   }
 
   #allocateConstrained(bytes: number, options: AllocateOptions): VirtualAddress {
@@ -120,26 +131,42 @@ export class Core implements CoreApi {
   }
 
   free(address: VirtualAddress, lengthBytes?: number, tag?: number): void {
+    if (this.#closed === undefined && this.#freesAtOnce(address, lengthBytes, tag)) return;
+    this.#freeCarefully(address, lengthBytes, tag);
+  }
+
+  /** The common case: a block of the first zone with all that is to be compared. False where nothing was freed. */
+  #freesAtOnce(address: number, lengthBytes: number | undefined, tag: number | undefined): boolean {
+    if (typeof address !== "number" || typeof lengthBytes !== "number") return false;
+    const front = this.#front;
+    const ahead = (address - front.window) * front.inverse;
+    const index = ahead >>> 0;
+    if (index !== ahead || index >= front.count || lengthBytes >>> 0 !== lengthBytes || lengthBytes === 0) return false;
+    const frame = front.first + index;
+    try {
+      if (!this.#tags) return tag === undefined && callFree(front.seat, front.wasm, frame, lengthBytes) === L.OK;
+      if (typeof tag !== "number" || tag >>> 0 !== tag) return false;
+      return front.wasm.freeTagged(frame, lengthBytes, tag) === L.OK;
+    } catch (error) {
+      return this.#poison(error);
+    }
+  }
+
+  #freeCarefully(address: VirtualAddress, lengthBytes: number | undefined, tag: number | undefined): void {
     const { wasm } = this.#open();
-    if (lengthBytes !== undefined && !(Number.isInteger(lengthBytes) && lengthBytes >= 0 && lengthBytes <= 0xffffffff))
-      integer("lengthBytes", lengthBytes, 0, 0xffffffff, "bytes");
+    if (lengthBytes !== undefined) integer("lengthBytes", lengthBytes, 0, 0xffffffff, "bytes");
     if (tag !== undefined) tagOf(tag, this.#state.plan);
     try {
-      const frame = this.#frameAt(address);
+      const frame = this.#state.frameAt(address);
       const bytes = lengthBytes ?? (frame === 0 ? 0 : wasm.sizeOf(frame) >>> 0);
       if (frame !== 0 && bytes !== 0) {
-        const code = this.#tags ? this.#freeTagged(frame, bytes, tag) : wasm.free(frame, bytes);
+        const code = tag === undefined ? wasm.freeAny(frame, bytes) : wasm.freeTagged(frame, bytes, tag);
         if (code === L.OK) return;
       }
       this.#freeOtherwise(address, lengthBytes, tag);
     } catch (error) {
       this.#poison(error);
     }
-  }
-
-  #freeTagged(frame: number, bytes: number, tag: number | undefined): number {
-    const { wasm } = this.#state;
-    return tag === undefined ? wasm.freeAny(frame, bytes) : wasm.freeTagged(frame, bytes, tag);
   }
 
   /** What is left: a scattered block to free, or a refusal to word. */
@@ -311,14 +338,6 @@ export class Core implements CoreApi {
   }
 
   // ---- within --------------------------------------------------------------------------------------------------------
-
-  /** `CoreState.frameAt` with the first zone tried first. */
-  #frameAt(address: number): number {
-    const offset = typeof address === "number" ? address - this.#window : -1;
-    if (!(offset >= 0 && offset < this.#size)) return this.#state.frameAt(address);
-    const ahead = offset * this.#inverse;
-    return Number.isInteger(ahead) ? this.#first + ahead : 0;
-  }
 
   #serve(count: number): number {
     const state = this.#state;

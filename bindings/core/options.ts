@@ -99,7 +99,6 @@ function powerOfTwo(field: string, value: unknown, least: number, most: number):
 
 /** A length in bytes: an integer from 1 to 2^32 - 1, or `INVALID_ARGUMENT`. */
 export function lengthOfRequest(value: unknown, field = "lengthBytes"): number {
-  if (typeof value === "number" && value >= 1 && value <= 0xffffffff && Number.isInteger(value)) return value;
   return integer(field, value, 1, 0xffffffff, "bytes");
 }
 

@@ -9,6 +9,7 @@ import type { CoreMemory } from "./wasm.js";
 export class CoreViews {
   readonly #memory: CoreMemory;
   u8!: Uint8Array<ArrayBuffer>;
+  u16!: Uint16Array<ArrayBuffer>;
   u32!: Uint32Array<ArrayBuffer>;
   f64!: Float64Array<ArrayBuffer>;
 
@@ -22,6 +23,7 @@ export class CoreViews {
     const { buffer } = this.#memory;
     if (this.u8?.buffer === buffer) return;
     this.u8 = new Uint8Array(buffer);
+    this.u16 = new Uint16Array(buffer);
     this.u32 = new Uint32Array(buffer);
     this.f64 = new Float64Array(buffer);
   }

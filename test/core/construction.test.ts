@@ -3,6 +3,7 @@
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { VirtualAddress } from "../../bindings/index.js";
 import { FRAME, GIB, MIB, refuses, sound, take } from "./expect.js";
 import { implementations } from "./implementations.js";
 import { type CoreOptions, type ShmemError, virtualWindowRules } from "./windows.js";
@@ -252,6 +253,27 @@ for (const { name, open } of implementations) {
     assert.is(error.value, address as number);
     assert.is(two.digest(), open(options).digest());
     one.free(address);
+  });
+
+  test("nine cores by turns: each call reaches its own core (doors.ts shares call sites among them)", () => {
+    const cores = Array.from({ length: 9 }, (_, i) => open({ zones: [{ ...zone, base: zone.base * (i + 1) }] }));
+    const empty = cores.map((core) => core.digest());
+    const blocks = cores.map((core, i) => core.allocate(FRAME * (i + 1)));
+    for (const [i, core] of cores.entries()) {
+      assert.is(core.stats().liveBytes, FRAME * (i + 1));
+      assert.is(core.lengthOf(blocks[i] as VirtualAddress), FRAME * (i + 1));
+    }
+    for (const [i, core] of cores.entries()) {
+      core.free(blocks[i] as VirtualAddress, FRAME * (i + 1));
+      assert.equal(
+        cores.map((other) => other.stats().liveBlocks),
+        cores.map((_, k) => (k > i ? 1 : 0)),
+      );
+    }
+    assert.equal(
+      cores.map((core) => core.digest()),
+      empty,
+    );
   });
 
   test.run();

@@ -1,0 +1,74 @@
+/**
+ * The front: what the hot paths need of a core and of its first zone, in one flat record.
+ *
+ * Most cores have one zone, and every path that a program takes often looks here first. The record is made by one object
+ * literal on purpose: an engine then knows of each field that it holds a small integer, or a double, and reads it without
+ * a test. A class would declare its fields first and fill them later, and each read would ask what is there.
+ */
+import * as L from "../generated/layout.js";
+import type { CoreState, ZoneSeat } from "./state.js";
+import type { CoreViews } from "./views.js";
+import type { CoreExports } from "./wasm.js";
+
+/** Frames of a page of the core: the codes of blocks with fewer stand at their first frame. */
+export const PAGE_FRAMES = 64;
+
+export interface Front {
+  readonly wasm: CoreExports;
+  readonly views: CoreViews;
+  /** Which call sites are this core's (doors.ts). */
+  readonly seat: number;
+  readonly frameSize: number;
+  readonly frameShift: number;
+  /** 1 / frameSize. */
+  readonly inverse: number;
+  /** First virtual byte, first frame number and number of frames of the zone. */
+  readonly window: number;
+  readonly first: number;
+  readonly count: number;
+  /** What takes a virtual address of the zone to the physical one. */
+  readonly toPhysical: number;
+  /** Virtual address of the zone's first page; the frames of it that lie before the zone never hold a block. */
+  readonly pageWindow: number;
+  /** Frames from there to the end of the zone. */
+  readonly span: number;
+  /** Index of the code of that page's first frame, in the view of the codes' width. */
+  readonly codes: number;
+  /** log2 of the bytes of a code: 1 or 2. */
+  readonly codeShift: number;
+  /** Number of that page, and the offset of its code. */
+  readonly firstPage: number;
+  readonly pageCodes: number;
+  /** See hints.ts. */
+  hints: Uint8Array;
+  hintMask: number;
+}
+
+export function frontOf(state: CoreState, seat: number): Front {
+  const { wasm, views, frameSize, inverse } = state;
+  const { window, base, first, count } = state.zones[0] as ZoneSeat;
+  const codeShift = views.word(L.H_CODE_SHIFT);
+  const before = first % PAGE_FRAMES;
+  const firstPage = (first - before) / PAGE_FRAMES;
+  return {
+    wasm,
+    views,
+    seat,
+    frameSize,
+    frameShift: views.word(L.H_FRAME_SHIFT),
+    inverse,
+    window,
+    first,
+    count,
+    toPhysical: base - window,
+    pageWindow: window - before * frameSize,
+    span: before + count,
+    // Pointers are biased, modulo 2^32, by the number of the zone's first page.
+    codes: (views.word(L.ZONES + L.Z_CODES) + ((first - before) << codeShift)) >>> codeShift,
+    codeShift,
+    firstPage,
+    pageCodes: (views.word(L.ZONES + L.Z_PAGE_CODES) + (firstPage << 2)) >>> 0,
+    hints: new Uint8Array(1),
+    hintMask: 0,
+  };
+}
