@@ -29,6 +29,7 @@ import { callAllocate, callFree, nextSeat } from "./doors.js";
 import { compareFields, explainAddress, refuseUnlessStart } from "./explain.js";
 import { mapForeign, unmapForeign } from "./foreign.js";
 import { type Front, frontOf } from "./front.js";
+import { asks, sees } from "./hints.js";
 import {
   type CorePlan,
   address as checkAddress,
@@ -215,6 +216,9 @@ export class Core implements CoreApi {
   // ---- translation ---------------------------------------------------------------------------------------------------
 
   physicalOf(address: VirtualAddress): PhysicalAddress {
+    const front = this.#front;
+    if (typeof address === "number" && this.#closed === undefined && (sees(front, address) || asks(front, address)))
+      return (address + front.toPhysical) as PhysicalAddress;
     return this.translate(address).physical;
   }
 

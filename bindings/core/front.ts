@@ -36,9 +36,8 @@ export interface Front {
   readonly codes: number;
   /** log2 of the bytes of a code: 1 or 2. */
   readonly codeShift: number;
-  /** Number of that page, and the offset of its code. */
-  readonly firstPage: number;
-  readonly pageCodes: number;
+  /** Number of that page's first frame. */
+  readonly pageFirst: number;
   /** See hints.ts. */
   hints: Uint8Array;
   hintMask: number;
@@ -49,7 +48,6 @@ export function frontOf(state: CoreState, seat: number): Front {
   const { window, base, first, count } = state.zones[0] as ZoneSeat;
   const codeShift = views.word(L.H_CODE_SHIFT);
   const before = first % PAGE_FRAMES;
-  const firstPage = (first - before) / PAGE_FRAMES;
   return {
     wasm,
     views,
@@ -63,11 +61,10 @@ export function frontOf(state: CoreState, seat: number): Front {
     toPhysical: base - window,
     pageWindow: window - before * frameSize,
     span: before + count,
-    // Pointers are biased, modulo 2^32, by the number of the zone's first page.
+    // The pointer is biased, modulo 2^32, by the number of the zone's first page.
     codes: (views.word(L.ZONES + L.Z_CODES) + ((first - before) << codeShift)) >>> codeShift,
     codeShift,
-    firstPage,
-    pageCodes: (views.word(L.ZONES + L.Z_PAGE_CODES) + (firstPage << 2)) >>> 0,
+    pageFirst: first - before,
     hints: new Uint8Array(1),
     hintMask: 0,
   };

@@ -298,6 +298,7 @@ export const actions: readonly Action[] = [
       const address = someAddress(duel);
       if (duel.judge.explain(address).zone < 0) duel.lookup(`translate ${address}`, (one) => one.translate(address));
       else duel.both(`translate ${address}`, (subject) => subject.translate(address));
+      duel.both(`physical of ${address}`, (subject) => subject.physicalOf(address));
     },
   },
   {

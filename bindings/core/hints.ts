@@ -1,0 +1,52 @@
+/**
+ * Hints: which byte of the first zone lies in a live block, answered from here without a call.
+ *
+ * A block starts on a multiple of the power of two at or above its frames, so whoever guesses that power knows where the
+ * block that holds a frame would start; and the code there (assembly/codes.ts) tells whether one does, and how far it goes.
+ *
+ *     frame       1011 0110
+ *     hint             0111      a block of 5 to 8 frames held it when the core was asked last
+ *     start       1011 0000      codes[start] is a length of more than 0110 frames: a live block holds the frame
+ *
+ * A hint is never a truth: the code is read every time, in the core's memory, and what it proves is true whatever the hint
+ * was. So nothing has to be told when blocks come and go. A hint that proves nothing means that the core has to be asked.
+ *
+ *     hints   one byte for each frame modulo 65,536: the frames of a block less one, rounded up to 2^k - 1, k <= 6
+ *
+ * Blocks of 64 frames and more, other zones, and what lies above the first 4 GiB of the first zone are not seen from here:
+ * there the core is asked every time.
+ */
+import * as L from "../generated/layout.js";
+import { type Front, PAGE_FRAMES } from "./front.js";
+
+const HINTS = 65_536;
+
+/** True only where a live block holds the byte at a virtual address of the first zone. False proves nothing. */
+export function sees(front: Front, address: number): boolean {
+  const ahead = address - front.pageWindow;
+  const byte = ahead >>> 0;
+  const frame = byte >>> front.frameShift;
+  if (byte !== ahead || frame >= front.span) return false;
+  const inside = frame & (front.hints[frame & front.hintMask] as number);
+  const at = (front.codes + frame - inside) | 0;
+  const { views, codeShift } = front;
+  // What lies outside a view reads as 0 here, and is no code.
+  const code = ((codeShift === 2 ? views.u32[at] : views.u16[at]) as number) | 0;
+  return code > (inside << front.frameShift) + L.CODE_BIAS;
+}
+
+/** The same by asking the core, and learning from its answer. False where it finds none, and where `address` is none. */
+export function asks(front: Front, address: number): boolean {
+  const frame = Math.floor((address - front.pageWindow) * front.inverse);
+  if (!(frame >= 0 && frame < front.span && Number.isInteger(address))) return false;
+  if (front.wasm.holder(front.pageFirst + frame) !== 1) return false;
+  // Made at the first lesson: a core that never translates pays for no table.
+  if (front.hintMask === 0) {
+    front.hints = new Uint8Array(HINTS);
+    front.hintMask = HINTS - 1;
+  }
+  // Of a large block the hint proves nothing; no more than 63, it stays inside the page of the frame.
+  const frames = front.views.word(L.H_FOUND_FRAMES);
+  front.hints[frame & front.hintMask] = (2 ** (32 - Math.clz32(frames - 1)) - 1) & (PAGE_FRAMES - 1);
+  return true;
+}

@@ -1,0 +1,137 @@
+/**
+ * Hints (bindings/core/hints.ts): `physicalOf` answers most questions without a call, from guesses that nobody corrects.
+ * Whatever was guessed, it must say what the walk inside the core says, which `translate` always asks.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { CoreApi, CoreOptions, VirtualAddress } from "../../bindings/index.js";
+import { ShmemError } from "../../bindings/index.js";
+import { generator, MIB, refuses, take } from "./expect.js";
+import { debug, release } from "./implementations.js";
+
+/** What a question comes to: an address, or the code and value of a refusal. */
+function answer(ask: () => unknown): unknown {
+  try {
+    return ask();
+  } catch (error) {
+    if (!(error instanceof ShmemError)) throw error;
+    return [error.code, error.value, error.message];
+  }
+}
+
+function agrees(core: CoreApi, address: number, context: string): void {
+  const virtual = address as VirtualAddress;
+  const walked = answer(() => core.translate(virtual).physical);
+  // Twice: the first question may teach the hint that answers the second.
+  assert.equal(
+    answer(() => core.physicalOf(virtual)),
+    walked,
+    context,
+  );
+  assert.equal(
+    answer(() => core.physicalOf(virtual)),
+    walked,
+    `${context}, again`,
+  );
+}
+
+/** Zones whose first frame starts no page of the core, small and large frames, with and without a second zone. */
+const ARENAS: Readonly<Record<string, CoreOptions>> = {
+  "frames of 64 bytes, base off the page": { zones: [{ base: 64 * 37, size: 64 * 5000 }], frameSize: 64, arena: null },
+  "frames of 512 bytes": { zones: [{ base: MIB, size: MIB }], frameSize: 512, arena: null },
+  "frames of 1 KiB": { zones: [{ base: 1024 * 61, size: 1024 * 700 }], frameSize: 1024, arena: null },
+  "frames of 1 MiB, windows below the zones of others": {
+    zones: [
+      { base: 3 * MIB, size: 200 * MIB },
+      { base: 2 ** 40, size: 64 * MIB },
+    ],
+    frameSize: MIB,
+    virtualBase: "identity",
+    arena: null,
+  },
+  "more frames than hints": { zones: [{ base: 64 * 3, size: 64 * 150_000 }], frameSize: 64, arena: null },
+  "beyond 4 GiB": { zones: [{ base: 2 ** 33, size: 2 ** 33 }], frameSize: MIB, arena: null },
+};
+
+for (const { name, open } of [release, debug]) {
+  const test = suite(`hints, ${name}`);
+
+  for (const [index, [what, options]] of Object.entries(ARENAS).entries()) {
+    test(`random blocks come and go, ${what}`, () => {
+      const seed = 7100 + index;
+      const below = generator(seed);
+      const core = open(options);
+      const { frameSize } = core;
+      const held: VirtualAddress[] = [];
+      const places: number[] = [];
+      for (let step = 0; step < 1500; step++) {
+        const context = `seed ${seed}, step ${step}`;
+        if (held.length === 0 || below(5) < 3) {
+          const frames = 1 + below(2 ** below(9));
+          const address = core.allocate(frames * frameSize - below(frameSize), { contiguous: below(8) > 0 });
+          if (address !== 0) {
+            held.push(address);
+            places.push(address, address + (frames - 1) * frameSize);
+          }
+        } else {
+          const [gone] = held.splice(below(held.length), 1);
+          core.free(gone as VirtualAddress);
+        }
+        // Ends of blocks that are or were, a frame to each side, and anywhere near.
+        for (let k = 0; k < 4; k++) {
+          const place = places[below(places.length)] ?? 2 ** 46;
+          agrees(core, place + below(frameSize), context);
+          agrees(core, Math.max(0, place + (below(130) - 65) * frameSize), context);
+        }
+      }
+    });
+  }
+
+  test("what is no address is refused however well the byte before it is known", () => {
+    const core = open({ zones: [{ base: MIB, size: MIB }], arena: null });
+    const address = take(core, 4096);
+    assert.is(core.physicalOf(address), core.physicalOf(address));
+    const objects: readonly unknown[] = [String(address), { valueOf: () => address }, [address], BigInt(address), null];
+    for (const bad of [address + 0.5, Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 52, ...objects])
+      refuses(() => core.physicalOf(bad as VirtualAddress), "INVALID_ARGUMENT");
+    refuses(() => core.physicalOf((address + 2 ** 32) as VirtualAddress), "TRANSLATION_FAULT");
+  });
+
+  test("a hint outlives the block, growth of memory, a restore and a second core", () => {
+    const options: CoreOptions = { zones: [{ base: MIB, size: MIB }], arena: null };
+    const core = open(options);
+    const empty = core.snapshot();
+    const address = take(core, 5 * 4096);
+    const last = (address + 5 * 4096 - 1) as VirtualAddress;
+    const expected = core.physicalOf(last);
+    assert.is(core.physicalOf(last), expected);
+    const full = core.snapshot();
+    core.free(address);
+    refuses(() => core.physicalOf(last), "TRANSLATION_FAULT");
+    const small = take(core, 4096);
+    assert.is(small, address, "the lowest place again");
+    refuses(() => core.physicalOf(last), "TRANSLATION_FAULT");
+    core.free(small);
+    core.restore(full);
+    assert.is(core.physicalOf(last), expected);
+    // Enough runs that the tables, and with them the memory, must grow.
+    const runs = Array.from({ length: 4000 }, (_, i) => ({ physical: 2 ** 40 + i * 8192, lengthBytes: 4096 }));
+    core.map((2 ** 50) as VirtualAddress, runs);
+    assert.is(core.physicalOf(last), expected, "through new views");
+    assert.is(core.physicalOf((2 ** 50 + 4096) as VirtualAddress), 2 ** 40 + 8192);
+    core.unmap((2 ** 50) as VirtualAddress);
+    core.restore(empty);
+    refuses(() => core.physicalOf(last), "TRANSLATION_FAULT");
+    refuses(() => open(options).physicalOf(last), "TRANSLATION_FAULT");
+  });
+
+  test("a disposed core translates nothing, known or not", () => {
+    const core = open({ zones: [{ base: MIB, size: MIB }], arena: null });
+    const address = take(core, 4096);
+    assert.is(core.physicalOf(address), core.physicalOf(address));
+    core.dispose();
+    refuses(() => core.physicalOf(address), "DISPOSED");
+  });
+
+  test.run();
+}
