@@ -107,7 +107,7 @@ async function measureMachine(name: string, extra: MachineOptions, batch: number
         const status = NdisMAllocateSharedMemoryAsyncEx(dma, LENGTH, false, nic);
         if (status !== NDIS_STATUS_PENDING) throw new Error(`a request was refused with status ${status}`);
       }
-      while (machine.step());
+      machine.drain();
     }
     if (nic.completed - before !== count) throw new Error("requests are missing, or got no memory");
     return nic.sum;
