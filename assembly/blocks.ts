@@ -139,8 +139,12 @@ export function freeAny(frame: u32, lengthBytes: u32): u32 {
 
 /** `free` with a tag to compare as well; BAD_TAG when the tag alone differs. */
 export function freeTagged(frame: u32, lengthBytes: u32, tag: u32): u32 {
-  if (sizeOf(frame) == lengthBytes && tagOf(frame) != tag) return BAD_TAG;
-  return freeAny(frame, lengthBytes);
+  const zone = zoneOf(frame);
+  if (zone == 0) return FOREIGN;
+  if (tagAt(zone, frame) != tag && lengthFrom(zone, frame) == lengthBytes) return BAD_TAG;
+  const code = free(frame, lengthBytes);
+  if (code == OK) setTag(zone, frame, 0);
+  return code;
 }
 
 export function tagAt(zone: usize, frame: u32): u32 {
