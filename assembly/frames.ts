@@ -25,6 +25,9 @@ import { classOf, floorOrder, lowBits, runsOf, starts } from "./bits";
 import { add, addSplit, has, lowest, next, remove, removeSplit } from "./tree";
 import { resort, step } from "./steps";
 
+/** In place of the class of a word that has none. */
+const NO_CLASS: u32 = 0xffffffff;
+
 // @ts-ignore: decorator
 @inline
 export function wordOf(zone: usize, page: u32): u64 {
@@ -40,14 +43,11 @@ function setWord(zone: usize, page: u32, word: u64): void {
 /** Move a split page from the class of its old word to that of its new one; 0 (full) has none. */
 function rewrite(zone: usize, page: u32, old: u64, word: u64): void {
   setWord(zone, page, word);
-  const from = classOf(old); // of no meaning where old is 0, as `to` where word is
-  const to = classOf(word);
-  if (old == 0) addSplit(zone, to, page);
-  else if (word == 0) removeSplit(zone, from, page);
-  else if (from != to) {
-    removeSplit(zone, from, page);
-    addSplit(zone, to, page);
-  }
+  const from = old == 0 ? NO_CLASS : classOf(old);
+  const to = word == 0 ? NO_CLASS : classOf(word);
+  if (from == to) return;
+  if (from != NO_CLASS) removeSplit(zone, from, page);
+  if (to != NO_CLASS) addSplit(zone, to, page);
 }
 
 // ---- taking --------------------------------------------------------------------------------------------------------
@@ -283,8 +283,7 @@ function giveBits(zone: usize, page: u32, bits: u64): void {
   assert((old & bits) == 0);
   const word = old | bits;
   if (word == u64.MAX_VALUE) {
-    if (old != 0) removeSplit(zone, classOf(old), page);
-    setWord(zone, page, 0);
+    rewrite(zone, page, old, 0);
     giveRun(zone, page, 0);
   } else {
     rewrite(zone, page, old, word);
