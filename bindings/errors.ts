@@ -50,7 +50,7 @@ export type ErrorCode =
   | "PENDING_AT_RELEASE"
   /** A call that is not allowed from inside the current callback. */
   | "REENTRANT_CALL"
-  /** A typed-array view older than the last growth of its memory. */
+  /** The arena is a view older than the last growth of its memory, or a buffer that was transferred away. */
   | "STALE_VIEW"
   /** A handle of another kind. */
   | "WRONG_HANDLE"

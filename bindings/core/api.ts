@@ -234,7 +234,8 @@ export interface CoreApi {
 
   /**
    * The bytes of a range inside one live block's requested length. `TRANSLATION_FAULT` otherwise (also where a scattered
-   * block's range is not one run), `NO_ARENA` when address-only. The view lives until the host grows or moves the arena.
+   * block's range is not one run), `NO_ARENA` when address-only, `STALE_VIEW` when the host has grown the memory under a
+   * `Uint8Array` or transferred the buffer. The view lives until the host grows or moves the arena.
    */
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array;
 

@@ -1,20 +1,22 @@
 /**
- * The host's bytes behind the zones: for filling and checking blocks, and for devices. Looked up at each use, because a host may grow its
- * memory, which replaces the buffer under every view.
+ * The host's bytes behind the zones: for filling and checking blocks, and for devices. Looked up at each use, because a
+ * host may grow its memory, which replaces the buffer under every view.
  */
 
 import { hex } from "../addresses.js";
 import type { Arena } from "../core/api.js";
+import { ArenaBytes } from "../core/arena.js";
 import type { ZonePlan } from "../core/options.js";
 import { ShmemError } from "../errors.js";
 
 export class ZoneBytes {
-  readonly #arena: Arena | null;
+  readonly #arena: ArenaBytes | null;
   readonly #zones: readonly ZonePlan[];
-  #view: Uint8Array | null = null;
+  readonly #neededBytes: number;
 
   constructor(arena: Arena | null, zones: readonly ZonePlan[]) {
-    this.#arena = arena;
+    this.#neededBytes = Math.max(...zones.map((zone) => zone.arenaOffset + zone.size));
+    this.#arena = arena === null ? null : new ArenaBytes(arena, this.#neededBytes);
     this.#zones = zones;
   }
 
@@ -23,7 +25,20 @@ export class ZoneBytes {
     return this.#arena !== null;
   }
 
-  /** The bytes of a physical stretch inside one zone. `TRANSLATION_FAULT` outside the zones, `NO_ARENA` without bytes. */
+  /** False where the host has taken the bytes away: nothing can be looked at any more. */
+  get reachable(): boolean {
+    return this.#arena !== null && this.#arena.left().length >= this.#neededBytes;
+  }
+
+  /** Before something is changed that ends in a write: `STALE_VIEW` where the host has taken the bytes away. */
+  assertReachable(): void {
+    this.#arena?.whole();
+  }
+
+  /**
+   * The bytes of a physical stretch inside one zone. `TRANSLATION_FAULT` outside the zones, `NO_ARENA` without bytes,
+   * `STALE_VIEW` where the host has taken them away.
+   */
   at(physical: number, lengthBytes: number): Uint8Array {
     for (const zone of this.#zones) {
       if (physical >= zone.base && physical < zone.base + zone.size) {
@@ -53,17 +68,7 @@ export class ZoneBytes {
   }
 
   #bytes(): Uint8Array {
-    const arena = this.#arena;
-    if (arena instanceof Uint8Array) return arena;
-    const buffer = bufferOf(arena);
-    if (this.#view === null || this.#view.buffer !== buffer) this.#view = new Uint8Array(buffer);
-    return this.#view;
+    if (this.#arena === null) throw new ShmemError("NO_ARENA", "the machine is address-only: there are no bytes", {});
+    return this.#arena.whole();
   }
-}
-
-function bufferOf(arena: Arena | null): ArrayBuffer | SharedArrayBuffer {
-  if (arena === null) throw new ShmemError("NO_ARENA", "the machine is address-only: there are no bytes", {});
-  if (arena instanceof ArrayBuffer) return arena;
-  if (typeof SharedArrayBuffer !== "undefined" && arena instanceof SharedArrayBuffer) return arena;
-  return (arena as { readonly buffer: ArrayBuffer | SharedArrayBuffer }).buffer;
 }

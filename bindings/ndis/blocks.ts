@@ -262,7 +262,7 @@ export class Blocks {
     const environment = this.#environment;
     const guarded = this.guard?.find(virtual);
     if (guarded !== undefined) {
-      const damage = guarded.damaged ? null : (this.guard?.inspect(guarded) ?? null);
+      const damage = guarded.damaged || !this.bytes.reachable ? null : (this.guard?.inspect(guarded) ?? null);
       if (damage !== null) environment.record(adapter, damageFinding(guarded, damage, "reclaim", "free"));
       this.guard?.drop(guarded);
     }

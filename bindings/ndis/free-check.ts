@@ -81,6 +81,7 @@ export function freeCarefully(
   }
   const owner = ownerOfFree(adapter, call, length, cached, physical, sight);
   if (owner === null) return;
+  if (environment.blocks.guard !== null) environment.blocks.bytes.assertReachable();
   if (environment.log !== null) environment.note(adapter, `${call} ${String(length)} ${hex(virtual)}`);
   owner.freed++;
   const logical = environment.iommu === null ? sight.physical : environment.iommu.logicalOf(sight.physical);

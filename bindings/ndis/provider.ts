@@ -193,6 +193,7 @@ function allocateFromCore(
   const contiguous = (given.Flags & NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) !== 0;
   if (environment.faults?.strikes("synchronous", adapter.number, given.Length) === true) return NDIS_STATUS_RESOURCES;
   if (!environment.dispatcher.supply.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
+  environment.blocks.bytes.assertReachable();
   const virtual = core.allocate(given.Length, {
     contiguous,
     tag: adapter.tag + TAG_PROVIDER,

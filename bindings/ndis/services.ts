@@ -97,7 +97,8 @@ export interface AdapterServices {
 
   /**
    * The bytes of a range inside one live block, as the processor sees them. The view is for now, not for keeping.
-   * `TRANSLATION_FAULT` where the range leaves what was asked for, `NO_ARENA` in an address-only machine.
+   * `TRANSLATION_FAULT` where the range leaves what was asked for, `NO_ARENA` in an address-only machine, `STALE_VIEW`
+   * where the host has taken the bytes away.
    */
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array;
   /** 32 bits, little-endian. Refuses as `bytes` does. */

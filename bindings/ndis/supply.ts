@@ -54,6 +54,7 @@ export class Supply {
       return 0;
     }
     if (!this.withinLimits(adapter, lengthBytes)) return 0;
+    blocks.bytes.assertReachable();
     blocks.inspectSome(call);
     const sampled = blocks.guard?.sample() === true;
     if (!this.#ask(adapter, lengthBytes, cached, sampled)) {
@@ -75,6 +76,7 @@ export class Supply {
       return;
     }
     const { guard } = blocks;
+    blocks.bytes.assertReachable();
     if (guard !== null) blocks.inspectSome("serve");
     const limited = environment.choices.mapRegisters !== null;
     let entries = 0;

@@ -195,7 +195,7 @@ export class Judge implements CoreApi {
     const [run] = runs;
     if (run === undefined || runs.length !== 1) return fault(address, "address");
     const from = this.arenaOffsetOf(run.physical);
-    return arenaBytes(this.#arena).subarray(from, from + lengthBytes);
+    return arenaBytes(this.#arena, this.#plan.arenaBytes).subarray(from, from + lengthBytes);
   }
 
   arenaOffsetOf(physical: PhysicalAddress): number {

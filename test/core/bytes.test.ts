@@ -161,6 +161,39 @@ for (const { name, open } of implementations) {
     }
   });
 
+  test("misuse H01: an arena that its host took away is STALE_VIEW, with what is left, and everything else goes on", () => {
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 8 });
+    const transferred = new ArrayBuffer(TOTAL);
+    const away: readonly (readonly [string, Arena, () => unknown])[] = [
+      ["a view of a memory that grows", new Uint8Array(memory.buffer, 0, TOTAL), () => memory.grow(1)],
+      ["a buffer that is transferred", transferred, () => structuredClone(null, { transfer: [transferred] })],
+    ];
+    for (const [what, arena, takeAway] of away) {
+      const core = over(arena);
+      const address = take(core, FRAME);
+      assert.is(core.bytes(address, FRAME).length, FRAME, what);
+      takeAway();
+      const refusal = untouched(core, () => core.bytes(address, FRAME), "STALE_VIEW", what);
+      assert.is(refusal.field, "arena");
+      assert.is(refusal.unit, "bytes");
+      assert.ok((refusal.value as number) < TOTAL, what);
+      // The core's books are not in the arena: what needs no byte of it goes on.
+      const other = take(core, FRAME);
+      core.free(other);
+      core.free(address);
+      sound(core);
+    }
+  });
+
+  test("a shared memory that grows leaves its old views as they were, and they serve on", () => {
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 8, shared: true });
+    const core = over(new Uint8Array(memory.buffer, 0, TOTAL));
+    const address = take(core, FRAME);
+    core.bytes(address, FRAME).fill(7);
+    memory.grow(1);
+    assert.is(core.bytes(address, FRAME)[FRAME - 1], 7);
+  });
+
   test("whatever is written to the arena, the core does not mind", () => {
     const arena = new Uint8Array(TOTAL);
     const core = over(arena);

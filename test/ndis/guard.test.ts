@@ -195,6 +195,31 @@ test("misuse C07: contents: pattern, zero, random, untouched; over the slack and
   assert.equal((await whole("untouched"))[0], 0x31);
 });
 
+test("misuse H01: bytes that the host took away are STALE_VIEW before anything changes, and a halt still ends", async () => {
+  for (const guard of [false, true]) {
+    const memory = new WebAssembly.Memory({ initial: 16, maximum: 32 });
+    const arena = new Uint8Array(memory.buffer, 0, 2 ** 20);
+    const rig = await open({}, { zones: [{ base: 2 ** 28, size: 2 ** 20 }], arena, guard });
+    const block = rig.nic.allocate(5000) as Block;
+    assert.equal(NdisMAllocateSharedMemoryAsyncEx(rig.dma, 1554, false, 0), NDIS_STATUS_PENDING);
+    memory.grow(1);
+    const before = [rig.machine.core.digest(), rig.machine.core.imageDigest()];
+    const acts: (() => unknown)[] = [
+      () => rig.nic.services.bytes(block.VirtualAddress, 1),
+      () => rig.nic.allocate(4096),
+      () => rig.machine.step(),
+      ...(guard ? [() => rig.nic.free(block), () => rig.machine.sweep()] : []),
+    ];
+    for (const act of acts) assert.throws(act, { code: "STALE_VIEW", field: "arena", value: 0 });
+    assert.deepEqual([rig.machine.core.digest(), rig.machine.core.imageDigest()], before);
+    assert.equal(rig.adapter.liveBlocks, 1);
+    assert.equal(rig.adapter.pending, 1);
+    rig.machine.shutdown(rig.adapter);
+    assert.equal(rig.machine.release(rig.adapter).length, 1);
+    assert.equal(rig.machine.core.stats().liveBlocks, 0);
+  }
+});
+
 test("misuse C08: a device access that leaves its mapping faults before any byte moves: 0xE6/26", async () => {
   for (const iommu of ["identity", "remapped"] as const) {
     const probe = new Probe();
