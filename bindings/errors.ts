@@ -58,6 +58,8 @@ export type ErrorCode =
   | "DISPOSED"
   /** Bytes were asked of an address-only core (`arena: null`). */
   | "NO_ARENA"
+  /** The WebAssembly core could not be compiled or instantiated here; `cause` is the engine's error. */
+  | "NO_WASM"
   /** An internal invariant is broken; the instance is poisoned. */
   | "STATE_CORRUPT"
   /** A hostile or damaged recording of allocations. */

@@ -139,10 +139,10 @@ function layOut(wasm: CoreExports, plan: CorePlan): void {
   const accept = (code: number): void => {
     if (code === L.OK) return;
     const frames = plan.totalBytes / plan.frameSize;
+    const metadata = `${wasm.metadataBytes()} bytes of metadata`;
     let reason = "frame numbers are 32 bits";
-    if (code === L.TOO_MUCH_METADATA)
-      reason = `linear memory ends at 4 GiB and they need ${wasm.metadataBytes()} bytes of metadata`;
-    if (code === L.NO_MEMORY) reason = `the engine refuses ${wasm.metadataBytes()} bytes of metadata`;
+    if (code === L.TOO_MUCH_METADATA) reason = `memory ends at 4 GiB and they need ${metadata}`;
+    if (code === L.NO_MEMORY) reason = `the engine refuses ${metadata}`;
     throw new ShmemError("INVALID_ARGUMENT", `zones hold ${frames} frames, too many for one core: ${reason}`, {
       field: "zones",
       value: frames,

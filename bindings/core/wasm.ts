@@ -8,6 +8,7 @@
  * u32 results arrive signed: every caller says `>>> 0` where the number can pass 2^31.
  */
 import { instantiateSync } from "@assemblyscript/loader";
+import { ShmemError } from "../errors.js";
 import { auditBytes, releaseBytes } from "../generated/wasm.js";
 
 /** Frame numbers, lengths and codes are u32, addresses f64; see assembly/index.ts and the files it names. */
@@ -82,13 +83,26 @@ export function releaseModule(): CoreModule {
 
 /** The release build, compiled off the main thread where the host can. */
 export async function releaseModuleAsync(): Promise<CoreModule> {
-  release ??= (await WebAssembly.compile(releaseBytes())) as unknown as CoreModule;
+  release ??= (await loaded(() => WebAssembly.compile(releaseBytes())).catch(refuse)) as unknown as CoreModule;
   return release;
 }
 
-/** Compile another build of the core, for example the one with asserts. */
+/** Compile another build of the core, for example the one with asserts. `NO_WASM` where the engine refuses. */
 export function compileModule(bytes: Uint8Array<ArrayBuffer>): CoreModule {
-  return new WebAssembly.Module(bytes) as unknown as CoreModule;
+  return loaded(() => new WebAssembly.Module(bytes) as unknown as CoreModule);
+}
+
+/** No WebAssembly, a page that forbids it, damaged bytes, an import that is not there: the engine's error is the cause. */
+function loaded<T>(load: () => T): T {
+  try {
+    return load();
+  } catch (cause) {
+    return refuse(cause);
+  }
+}
+
+function refuse(cause: unknown): never {
+  throw new ShmemError("NO_WASM", `cannot load the core: ${cause as string}`, { cause });
 }
 
 /** The auditor over the memory of a core. */
@@ -99,8 +113,12 @@ export function instantiateAudit(memory: CoreMemory): AuditExports {
   return instantiateSync<AuditExports>(compiled, imports).instance.exports as AuditExports;
 }
 
-/** A fresh instance with its own memory. The debug build's `abort` throws. */
+/** A fresh instance with its own memory; `NO_WASM` where there can be none. The debug build's `abort` throws. */
 export function instantiate(module: CoreModule): CoreExports {
   const compiled = module as unknown as WebAssembly.Module;
-  return instantiateSync<CoreExports>(compiled).instance.exports as CoreExports;
+  return loaded(() => {
+    const exports = instantiateSync<CoreExports>(compiled).instance.exports as CoreExports;
+    if (!exports.openCore) throw "it is not the core";
+    return exports;
+  });
 }
