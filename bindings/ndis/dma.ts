@@ -9,7 +9,7 @@
 import { ADDRESS_LIMIT } from "../addresses.js";
 import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "./adapter.js";
 import * as bugChecks from "./bug-checks.js";
-import { adapterOf, dmaOf, headerIsKnown, requirePassive } from "./checks.js";
+import { adapterOf, dmaOf, headerIsKnown, refuseHandle, requirePassive } from "./checks.js";
 import { type AdapterHandle, DmaHandle } from "./handles.js";
 import { DISPATCH_LEVEL, PASSIVE_LEVEL } from "./irql.js";
 import { RequestSource } from "./requests.js";
@@ -51,8 +51,10 @@ export class DmaRecord {
   readonly completionsAtDispatch: RequestSource | null;
   readonly processHandler: MINIPORT_PROCESS_SG_LIST | null;
   readonly maximumPhysicalMapping: number;
-  /** Of a subordinate device (NdisMRegisterDmaChannel); -1 for a bus master. */
-  readonly channel: number;
+  /** Made by NdisMRegisterDmaChannel: no asynchronous requests, no lists. */
+  readonly subordinate: boolean;
+  /** The channel that such a registration claims; null where it names none, or is no such registration. */
+  readonly channel: number | null;
   /** Scatter/gather lists that the driver has, by the object it was given. */
   readonly lists: Map<SCATTER_GATHER_LIST, ListRecord> = new Map();
   listsBuilt = 0;
@@ -65,7 +67,7 @@ export class DmaRecord {
     maximumPhysicalMapping: number,
     completeHandler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null,
     processHandler: MINIPORT_PROCESS_SG_LIST | null,
-    channel = -1,
+    claim: { readonly channel: number | null } | null = null,
   ) {
     this.adapter = adapter;
     this.addresses64 = addresses64;
@@ -75,7 +77,8 @@ export class DmaRecord {
     this.completionsAtDispatch =
       completeHandler === null ? null : new RequestSource(adapter, completeHandler, DISPATCH_LEVEL);
     this.processHandler = processHandler;
-    this.channel = channel;
+    this.subordinate = claim !== null;
+    this.channel = claim?.channel ?? null;
     this.handle = new DmaHandle(this);
   }
 }
@@ -159,7 +162,7 @@ function isUnsigned32(value: unknown): value is number {
 }
 
 /** After the attributes, in initialize; later is choice C36. */
-function placeIsRight(adapter: AdapterRecord, call: string): boolean {
+export function placeIsRight(adapter: AdapterRecord, call: string): boolean {
   const { environment, state } = adapter;
   if (adapter.attributes === null) {
     environment.violate(adapter, {
@@ -186,6 +189,7 @@ function placeIsRight(adapter: AdapterRecord, call: string): boolean {
 /**
  * Give the DMA registration back. PASSIVE_LEVEL, in MiniportHaltEx or in an initialize that fails; afterwards the
  * handle is released. Violations, after which the registration stays: WRONG_IRQL, WRONG_CONTEXT (choice C38),
+ * WRONG_HANDLE (the handle of a DMA channel),
  * LEAK_AT_RELEASE (0xE6/07 blocks, 0xE6/0A lists), PENDING_AT_RELEASE (choice C4), and those of every handle.
  */
 export function NdisMDeregisterScatterGatherDma(NdisMiniportDmaHandle: DmaHandle): void {
@@ -195,6 +199,10 @@ export function NdisMDeregisterScatterGatherDma(NdisMiniportDmaHandle: DmaHandle
   const { adapter } = dma;
   const { environment } = adapter;
   if (!requirePassive(environment, adapter, call)) return;
+  if (dma.subordinate) {
+    refuseHandle(NdisMiniportDmaHandle, call, "the handle that NdisMRegisterScatterGatherDma gave");
+    return;
+  }
   if (adapter.state !== INITIALIZING && adapter.state !== HALTING) {
     if (environment.choices.deregistrationOutside === "violation") {
       environment.violate(adapter, {
@@ -212,7 +220,8 @@ export function NdisMDeregisterScatterGatherDma(NdisMiniportDmaHandle: DmaHandle
   if (environment.log !== null) environment.note(adapter, call);
 }
 
-function nothingLive(dma: DmaRecord, call: string): boolean {
+/** Requests, blocks and lists of a registration that is to go: false after the first of them was raised (choices C4, C10). */
+export function nothingLive(dma: DmaRecord, call: string): boolean {
   const { adapter } = dma;
   const { environment } = adapter;
   if (adapter.pending > 0) {

@@ -45,6 +45,12 @@ export {
   type RegisterScatterGatherDmaResult,
 } from "./dma.js";
 export {
+  type NDIS_DMA_DESCRIPTION,
+  NdisMDeregisterDmaChannel,
+  NdisMRegisterDmaChannel,
+  type RegisterDmaChannelResult,
+} from "./dma-channel.js";
+export {
   NdisMDeregisterMiniportDriver,
   NdisMRegisterMiniportDriver,
   type RegisterMiniportDriverResult,
@@ -70,15 +76,12 @@ export {
 } from "./irql.js";
 export {
   NDIS_ATTRIBUTE_BUS_MASTER,
-  type NDIS_DMA_DESCRIPTION,
   type NDIS_MINIPORT_CHARACTERISTICS,
   NdisMAllocateSharedMemoryAsync,
   NdisMInitializeScatterGatherDma,
-  NdisMRegisterDmaChannel,
   NdisMRegisterMiniport,
   NdisMSetAttributesEx,
   NdisMUpdateSharedMemory,
-  type RegisterDmaChannelResult,
 } from "./legacy.js";
 export * from "./physical.js";
 export {

@@ -18,7 +18,6 @@ import {
   NDIS_STATUS_BAD_VERSION,
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_NOT_SUPPORTED,
-  NDIS_STATUS_RESOURCE_CONFLICT,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
   statusName,
@@ -192,62 +191,4 @@ export function NdisMUpdateSharedMemory(
   const call = "NdisMUpdateSharedMemory";
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter !== null) requireAtMostDispatch(adapter.environment, adapter, call);
-}
-
-/** Of NdisMRegisterDmaChannel; nothing in it matters to shared memory. */
-export interface NDIS_DMA_DESCRIPTION {
-  readonly DemandMode?: boolean;
-  readonly AutoInitialize?: boolean;
-  readonly DmaChannelSpecified?: boolean;
-  readonly DmaWidth?: number;
-  readonly DmaSpeed?: number;
-  readonly DmaPort?: number;
-  readonly DmaChannel?: number;
-}
-
-export interface RegisterDmaChannelResult {
-  readonly Status: NDIS_STATUS;
-  readonly MiniportDmaHandle: DmaRecord["handle"] | null;
-}
-
-/**
- * DMA for a subordinate device, which may then use the synchronous allocation and its free, never the asynchronous one.
- * PASSIVE_LEVEL, in initialize.
- *
- * SUCCESS; RESOURCE_CONFLICT where another adapter has the channel; RESOURCES where this one has DMA already; FAILURE for
- * a bus master.
- */
-export function NdisMRegisterDmaChannel(
-  MiniportAdapterHandle: AdapterHandle,
-  DmaChannel: number,
-  Dma32BitAddresses: boolean,
-  _DmaDescription: NDIS_DMA_DESCRIPTION,
-  MaximumLength: number,
-): RegisterDmaChannelResult {
-  const call = "NdisMRegisterDmaChannel";
-  const adapter = adapterOf(MiniportAdapterHandle, call);
-  if (adapter === null) return { Status: NDIS_STATUS_FAILURE, MiniportDmaHandle: null };
-  const Status = registerChannel(adapter, DmaChannel, Dma32BitAddresses, MaximumLength, call);
-  const { environment } = adapter;
-  if (environment.log !== null) environment.note(adapter, `${call} ${DmaChannel} -> ${statusName(Status)}`);
-  return { Status, MiniportDmaHandle: Status === NDIS_STATUS_SUCCESS ? (adapter.dma?.handle ?? null) : null };
-}
-
-function registerChannel(
-  adapter: AdapterRecord,
-  channel: number,
-  _narrow: boolean,
-  maximum: number,
-  call: string,
-): NDIS_STATUS {
-  const { environment } = adapter;
-  if (!requirePassive(environment, adapter, call)) return NDIS_STATUS_FAILURE;
-  if (adapter.attributes === null || adapter.busMaster) return NDIS_STATUS_FAILURE;
-  if (environment.adapters.some((one) => one !== adapter && one.dma?.channel === channel)) {
-    return NDIS_STATUS_RESOURCE_CONFLICT;
-  }
-  if (adapter.dma !== null) return NDIS_STATUS_RESOURCES;
-  if (environment.faults?.strikes("registration", adapter.number, 0) === true) return NDIS_STATUS_RESOURCES;
-  adapter.dma = new DmaRecord(adapter, false, maximum, null, null, channel);
-  return NDIS_STATUS_SUCCESS;
 }

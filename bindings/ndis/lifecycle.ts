@@ -109,20 +109,22 @@ function release(adapter: AdapterRecord, call: string, found: Violation[]): void
     );
   }
   if (adapter.liveBlocks > 0) found.push(reportLeak(adapter, call));
-  if (adapter.dma !== null && (adapter.driver.ndis5 || adapter.dma.channel >= 0)) {
+  if (adapter.dma !== null) {
+    const { subordinate } = adapter.dma;
+    // What NdisMInitializeScatterGatherDma set up has no deregistration: it goes with the adapter.
+    if (subordinate || !adapter.driver.ndis5) {
+      found.push(
+        environment.record(adapter, {
+          rule: subordinate ? "DmaChannelIsDeregistered" : "Init_RegisterSG",
+          code: "LEAK_AT_RELEASE",
+          call,
+          message: `${call} returned and the ${subordinate ? "claim of a DMA channel" : "DMA registration"} is still there`,
+          basis: "documented",
+        }),
+      );
+    }
     adapter.dma.released = true;
-    adapter.dma = null;
-  } else if (adapter.dma !== null) {
-    found.push(
-      environment.record(adapter, {
-        rule: "Init_RegisterSG",
-        code: "LEAK_AT_RELEASE",
-        call,
-        message: `${call} returned and the DMA registration is still there`,
-        basis: "documented",
-      }),
-    );
-    adapter.dma.released = true;
+    if (subordinate || adapter.driver.ndis5) adapter.dma = null;
   }
   setState(adapter, HALTED);
   if (choices.leakAtHalt === "reclaim") forceRelease(adapter);

@@ -197,7 +197,7 @@ function allocateFromCore(
   const virtual = core.allocate(given.Length, {
     contiguous,
     tag: adapter.tag + TAG_PROVIDER,
-    ...(addresses64 ? {} : { highest: 2 ** 32 - 1 }),
+    ...(addresses64 ? {} : { highest: adapter.highest }),
     ...(given.PreferredNode === MM_ANY_NODE_OK ? {} : { preferredNode: given.PreferredNode }),
   });
   if (virtual === 0) {

@@ -150,13 +150,16 @@ export function NdisBuildScatterGatherList(
   const { environment } = adapter;
   if (!requireDispatch(environment, adapter, call)) return NDIS_STATUS_FAILURE;
   const { dma } = adapter;
-  if (dma === null) {
+  if (dma === null || dma.subordinate) {
     environment.violate(adapter, {
-      rule: "RegisterBeforeUse",
+      rule: dma === null ? "RegisterBeforeUse" : "BusMasterOnly",
       code: "NOT_REGISTERED",
       call,
-      message: "NdisMRegisterScatterGatherDma comes first",
-      basis: "documented",
+      message:
+        dma === null
+          ? "NdisMRegisterScatterGatherDma comes first"
+          : "a device with a DMA channel gathers nothing itself",
+      basis: dma === null ? "documented" : "choice",
     });
     return NDIS_STATUS_FAILURE;
   }

@@ -111,7 +111,7 @@ export function NdisMAllocateSharedMemoryAsyncEx(
   const call = "NdisMAllocateSharedMemoryAsyncEx";
   const dma = dmaOf(MiniportDmaHandle, call);
   if (dma === null) return NDIS_STATUS_FAILURE;
-  if (dma.channel >= 0) return refuseSubordinate(dma.adapter, call);
+  if (dma.subordinate) return refuseSubordinate(dma.adapter, call);
   return requestShared(dma.adapter, dma.completions, call, Length, Cached, Context);
 }
 

@@ -157,6 +157,9 @@ export interface NDIS_MINIPORT_DRIVER_CHARACTERISTICS {
   readonly ShutdownHandlerEx?: MINIPORT_SHUTDOWN | null;
 }
 
+/** InterfaceType of a NIC on an ISA bus: the one bus whose masters claim a DMA channel. */
+export const NdisInterfaceIsa = 1;
+
 /** The registration attributes: where NDIS learns the context that every later callback receives. */
 export interface NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES {
   readonly Header: Readonly<NDIS_OBJECT_HEADER>;

@@ -1,4 +1,4 @@
-/** The calls of NDIS 5, DMA channels, and choice C40. */
+/** The calls of NDIS 5, alignment, and choice C40. */
 import assert from "node:assert/strict";
 import { test } from "uvu";
 import {
@@ -6,28 +6,24 @@ import {
   adapterServices,
   type DriverObjectHandle,
   NDIS_ATTRIBUTE_BUS_MASTER,
-  NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE,
   type NDIS_STATUS,
   NDIS_STATUS_BAD_VERSION,
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_NOT_SUPPORTED,
   NDIS_STATUS_PENDING,
-  NDIS_STATUS_RESOURCE_CONFLICT,
   NDIS_STATUS_SUCCESS,
   NdisGetSharedDataAlignment,
   NdisMAllocateSharedMemory,
   NdisMAllocateSharedMemoryAsync,
-  NdisMAllocateSharedMemoryAsyncEx,
   NdisMFreeSharedMemory,
   NdisMGetDmaAlignment,
   NdisMInitializeScatterGatherDma,
-  NdisMRegisterDmaChannel,
   NdisMRegisterMiniport,
   NdisMSetAttributesEx,
   NdisMUpdateSharedMemory,
 } from "../../bindings/ndis/index.js";
 import { Machine, type MachineOptions } from "../../src/index.js";
-import { type Block, check, makeDriver, type Nic, open, refused } from "./rig.js";
+import { type Block, check, open, refused } from "./rig.js";
 
 interface Five {
   handle: AdapterHandle;
@@ -127,40 +123,6 @@ test("choice C40: an NDIS 6 driver makes the NDIS 5 call; its SG handler is call
   }
   const early = await open({ register: false });
   refused(early.machine, "NOT_REGISTERED", () => NdisMAllocateSharedMemoryAsync(early.handle, 1, false, 0));
-});
-
-test("a subordinate device allocates synchronously and never asynchronously; channels conflict", async () => {
-  const nics: Nic[] = [];
-  const machine = await Machine.open();
-  const results: unknown[] = [];
-  const driver = await machine.load(
-    makeDriver(
-      {
-        attributeFlags: NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE,
-        register: false,
-        initialize(nic) {
-          const { Status, MiniportDmaHandle } = NdisMRegisterDmaChannel(nic.handle, 3, true, {}, 65536);
-          results.push(Status);
-          nic.dma = MiniportDmaHandle;
-          return NDIS_STATUS_SUCCESS;
-        },
-        halt: (nic) => nic.freeAll(),
-      },
-      nics,
-    ),
-  );
-  const first = await machine.add(driver);
-  await machine.add(driver);
-  assert.deepEqual(results, [NDIS_STATUS_SUCCESS, NDIS_STATUS_RESOURCE_CONFLICT]);
-  const [nic] = nics as [Nic];
-  const block = nic.allocate(4096) as Block;
-  assert.ok(block.PhysicalAddress < 2 ** 32);
-  const error = refused(machine, "NOT_REGISTERED", () =>
-    NdisMAllocateSharedMemoryAsyncEx(nic.dma as never, 1, false, 0),
-  );
-  assert.equal(error.violation.rule, "BusMasterOnly");
-  await machine.halt(first);
-  assert.equal(first.state, "Halted");
 });
 
 test("alignment: 64, or as chosen; choice C11", async () => {
