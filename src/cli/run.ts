@@ -39,6 +39,8 @@ reaches memory by physical address alone, and the frames of a capture file.
   --seed N           0 to 2^53 - 1 (default 1); one seed, one history
   --schedule NAME    ${PLAYABLE.join(", ")}
                      (default fifo): the order in which requests complete
+  --haste N          frames come N times as fast as they were recorded (1 to
+                     1,000,000; default 1)
   --json             one JSON object on stdout and nothing else
   --picture FILE     write an SVG: memory over time, and the arena at its peak
   --soak N           N lives, seeds counted from --seed, each with a schedule
@@ -58,6 +60,7 @@ interface RunOptions {
   readonly schedule: ScheduleName | null;
   /** Lives to soak, or null for one plain life. */
   readonly soak: number | null;
+  readonly haste: number;
   readonly json: boolean;
   readonly picture: string | null;
 }
@@ -109,6 +112,7 @@ function parse(args: readonly string[]): RunOptions {
     arenaBytes: values.arena === undefined ? driver.arenaBytes : parseBytes("--arena", values.arena),
     seed: values.seed === undefined ? 1 : parseInteger("--seed", values.seed, 0, Number.MAX_SAFE_INTEGER - (soak ?? 0)),
     soak,
+    haste: values.haste === undefined ? 1 : parseInteger("--haste", values.haste, 1, 1_000_000),
     json: values.json ?? false,
     picture: values.picture ?? null,
   };
@@ -124,6 +128,7 @@ function parsed(args: readonly string[]): {
     json?: boolean;
     picture?: string;
     soak?: string;
+    haste?: string;
   };
 } {
   try {
@@ -140,6 +145,7 @@ function parsed(args: readonly string[]): {
         json: { type: "boolean" },
         picture: { type: "string" },
         soak: { type: "string" },
+        haste: { type: "string" },
       },
     });
   } catch (error) {
@@ -182,7 +188,7 @@ function save(path: string, text: string): void {
 }
 
 async function playing(options: RunOptions, capture: Capture, title: string, io: CommandIo): Promise<PlayResult> {
-  const { driver, arenaBytes, seed, schedule } = options;
+  const { driver, arenaBytes, seed, schedule, haste } = options;
   return withProgress("frames", io, options, (onProgress) =>
     play({
       driver,
@@ -190,6 +196,7 @@ async function playing(options: RunOptions, capture: Capture, title: string, io:
       seed,
       capture,
       title,
+      haste,
       schedule: schedule ?? "fifo",
       wallMs: () => performance.now(),
       ...(io.progress ? { onProgress } : {}),
@@ -204,7 +211,7 @@ async function soaking(
   title: string,
   io: CommandIo,
 ): Promise<number> {
-  const { driver, arenaBytes, seed, schedule } = options;
+  const { driver, arenaBytes, seed, schedule, haste } = options;
   const report = await withProgress("lives", io, options, (onProgress) =>
     soak({
       driver,
@@ -213,12 +220,14 @@ async function soaking(
       lives,
       capture,
       title,
+      haste,
       wallMs: () => performance.now(),
       ...(schedule === null ? {} : { schedule }),
       ...(io.progress ? { onProgress } : {}),
     }),
   );
-  const repeat = `ndis-shmem run --driver ${driver.name} --arena ${arenaBytes}${schedule === null ? "" : ` --schedule ${schedule}`}`;
+  const given = `${schedule === null ? "" : ` --schedule ${schedule}`}${haste === 1 ? "" : ` --haste ${haste}`}`;
+  const repeat = `ndis-shmem run --driver ${driver.name} --arena ${arenaBytes}${given}`;
   io.out(options.json ? `${JSON.stringify(report, null, 2)}\n` : soakTable(report, repeat));
   return report.clean === report.lives ? EXIT.clean : EXIT.findings;
 }

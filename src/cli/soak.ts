@@ -2,6 +2,15 @@
 import { counted, durationText, grouped, percentText } from "../report/index.js";
 import type { SoakReport } from "../run/index.js";
 
+/** Where a failure may have struck, in words, and what the driver saw of it. */
+const PLACES: readonly (readonly [keyof SoakReport["injectedAt"], string, string])[] = [
+  ["registration", "registrations", "RESOURCES"],
+  ["synchronous", "synchronous", "NULL"],
+  ["queue", "at the queue", "FAILURE, no completion"],
+  ["service", "at the service", "PENDING, then NULL"],
+  ["list", "lists", "RESOURCES"],
+];
+
 /** Lines of at most 80 columns (a finding's message may be longer), ending in a line feed. */
 export function soakTable(report: SoakReport, repeat: string): string {
   const { packets, requests, timing } = report;
@@ -13,13 +22,15 @@ export function soakTable(report: SoakReport, repeat: string): string {
     row("lives", "clean", report.clean, percentText(report.clean, report.lives)),
     row("", "refused to start", report.refused, "and released everything"),
     row("", "with findings", report.lives - report.clean),
-    row(
-      "failures",
-      "injected",
-      report.injected,
-      `${grouped(requests.completedNull)} NULL, ${grouped(requests.failedAtOnce)} at once`,
-    ),
-    row("requests", "asynchronous", requests.asynchronous),
+    row("failures", "injected", report.injected),
+    ...PLACES.flatMap(([point, label, remark]) => {
+      const count = report.injectedAt[point] ?? 0;
+      return count === 0 ? [] : [row("", `  ${label}`, count, remark)];
+    }),
+    row("requests", "synchronous", requests.synchronous),
+    row("", "asynchronous", requests.asynchronous),
+    row("", "  FAILURE at once", requests.failedAtOnce),
+    row("", "  completed, NULL", requests.completedNull),
     row("packets", "offered", packets.offered),
     row("", "delivered", packets.delivered),
     row("", "dropped", packets.dropped),

@@ -55,6 +55,8 @@ export interface PlayOptions {
   /** Default "fifo". */
   readonly schedule?: ScheduleName;
   readonly faults?: FaultPlan;
+  /** Frames come so many times as fast as they were recorded; at least 1, the default. */
+  readonly haste?: number;
   /** Another core than the WebAssembly one. */
   readonly core?: (options: CoreOptions) => CoreApi;
   /** What the driver reads as its settings. */
@@ -144,6 +146,8 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     observer.mark("initialized", "initialized");
     const first = machine.nowNs;
     const { frames } = capture;
+    const { haste = 1 } = options;
+    const dueNs = (frame: { readonly timeNs: number }): number => Math.round(frame.timeNs / haste);
     const next = (): void => {
       const frame = frames[offered];
       if (frame === undefined) return;
@@ -154,11 +158,12 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
       if (lostOnWire === before) upper.expect(frame.bytes);
       if ((offered & 0x3ff) === 0) options.onProgress?.(offered, frames.length);
       const after = frames[offered];
-      if (after !== undefined) machine.after(first + after.timeNs - machine.nowNs, next);
+      if (after !== undefined) machine.after(first + dueNs(after) - machine.nowNs, next);
     };
     let quiet = frames.length === 0;
     machine.after(0, next);
-    machine.after((frames.at(-1)?.timeNs ?? 0) + QUIET_NS, () => {
+    const last = frames.at(-1);
+    machine.after((last === undefined ? 0 : dueNs(last)) + QUIET_NS, () => {
       quiet = true;
     });
     await machine.run(() => {

@@ -3,10 +3,10 @@
  *
  * Life `n` has the seed `seed + n`. From it come the schedule (any but `manual`) and the failures: each opportunity to fail
  * (a registration, a synchronous allocation, a request at the queue or at its service) is taken with probability
- * `failureRate`. A correct driver breaks no rule, leaks nothing and gives every frame that it loses a reason; it may refuse
+ * `failureRate`, and counted by where it struck: a driver that never asks asynchronously has none at the queue. A correct driver breaks no rule, leaks nothing and gives every frame that it loses a reason; it may refuse
  * to initialize, and then it must have released everything. A finding is repeated by a soak of one life with its seed.
  */
-import type { CoreApi, CoreOptions } from "../../bindings/index.js";
+import type { CoreApi, CoreOptions, FaultPoint } from "../../bindings/index.js";
 import type { Capture } from "../capture/index.js";
 import type { DriverModel } from "../drivers/index.js";
 import { Prng, SCHEDULES, type ScheduleName } from "../machine/index.js";
@@ -28,6 +28,8 @@ export interface SoakOptions {
   readonly arenaBytes?: number;
   /** 0 to 1. Default 0.05. */
   readonly failureRate?: number;
+  /** As in `PlayOptions`: with more traffic than a driver has buffers for, frames are lost, each with a reason. */
+  readonly haste?: number;
   /** Only this schedule, instead of one drawn for each life. */
   readonly schedule?: ScheduleName;
   readonly core?: (options: CoreOptions) => CoreApi;
@@ -53,13 +55,22 @@ export interface SoakReport {
   readonly refused: number;
   /** Failures injected. */
   readonly injected: number;
+  /** The same by where they struck; places where none did are absent. */
+  readonly injectedAt: Readonly<Partial<Record<FaultPoint, number>>>;
   readonly packets: {
     readonly offered: number;
     readonly delivered: number;
     readonly dropped: number;
     readonly reasons: Readonly<Record<string, number>>;
   };
-  readonly requests: { readonly asynchronous: number; readonly completedNull: number; readonly failedAtOnce: number };
+  readonly requests: {
+    readonly synchronous: number;
+    readonly asynchronous: number;
+    /** Completions with NULL: injected ones, and those for which there was no memory. */
+    readonly completedNull: number;
+    /** Asynchronous requests that were answered with FAILURE, and got no completion. */
+    readonly failedAtOnce: number;
+  };
   /** The first of them. */
   readonly findings: readonly SoakFinding[];
   readonly timing: { readonly wallMs: number; readonly livesPerSecond: number };
@@ -73,7 +84,8 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const findings: SoakFinding[] = [];
   const reasons = new Map<string, number>();
   const packets = { offered: 0, delivered: 0, dropped: 0 };
-  const requests = { asynchronous: 0, completedNull: 0, failedAtOnce: 0 };
+  const injectedAt: Partial<Record<FaultPoint, number>> = {};
+  const requests = { synchronous: 0, asynchronous: 0, completedNull: 0, failedAtOnce: 0 };
   let clean = 0;
   let refused = 0;
   let injected = 0;
@@ -82,9 +94,12 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     const schedule =
       options.schedule ?? (schedules[new Prng(seed, SCHEDULE_STREAM).below(schedules.length)] as ScheduleName);
     const luck = new Prng(seed, FAULT_STREAM);
-    const strikes = (): boolean => {
+    const strikes = (point: FaultPoint): boolean => {
       const strikes = luck.chance(failureRate);
-      if (strikes) injected += 1;
+      if (strikes) {
+        injected += 1;
+        injectedAt[point] = (injectedAt[point] ?? 0) + 1;
+      }
       return strikes;
     };
     const result = await play({
@@ -105,6 +120,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     for (const [reason, count] of Object.entries(report.packets.reasons)) {
       reasons.set(reason, (reasons.get(reason) ?? 0) + count);
     }
+    requests.synchronous += report.requests.synchronous;
     requests.asynchronous += report.requests.asynchronous;
     requests.completedNull += report.requests.completedNull;
     requests.failedAtOnce += report.requests.failedAtOnce;
@@ -118,6 +134,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     clean,
     refused,
     injected,
+    injectedAt,
     packets: {
       ...packets,
       reasons: Object.fromEntries([...reasons].sort(([left], [right]) => (left < right ? -1 : 1))),

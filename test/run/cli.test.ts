@@ -92,7 +92,7 @@ test("cli: help of the program and of each command goes to stdout with exit code
     for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
   }
   const { out } = await cli("run", "--help");
-  for (const option of ["driver", "traffic", "arena", "seed", "schedule", "json", "picture", "soak"]) {
+  for (const option of ["driver", "traffic", "arena", "seed", "schedule", "json", "picture", "soak", "haste"]) {
     assert.match(out, new RegExp(`--${option}\\b`));
   }
 });
@@ -118,6 +118,8 @@ test("cli: wrong usage is exit code 2, with a reason on stderr and nothing on st
     [["run", "--driver", "e1000"], /--driver takes e100bex/],
     [["run", "--json=yes"], /json/],
     [["run", "--soak", "0"], /--soak/],
+    [["run", "--haste", "0"], /--haste/],
+    [["run", "--haste", "1.5"], /--haste/],
     [["run", "--soak", "2", "--picture", "x.svg"], /--picture/],
     [["run", "--picture", join(folder, "no", "such", "folder.svg"), "--traffic", short], /cannot write/],
   ];
@@ -246,6 +248,7 @@ test("cli: a soak counts its lives and repeats by its seed", async () => {
   const { out } = await cli("run", "--traffic", short, "--soak", "3");
   for (const line of out.split("\n")) assert.ok([...line].length <= 80, line);
   assert.match(out, /3 lives from seed 1/);
+  for (const said of [/FAILURE at once +\d/, /completed, NULL +\d/, /asynchronous +\d/]) assert.match(out, said);
   assert.match(out, /\nclean\n$/);
 });
 

@@ -38,6 +38,8 @@ test("drivers: the four of the specification, by name", () => {
 });
 
 for (const driver of DRIVERS) {
+  const asks = driver.name === "e100bex" || driver.name === "rtlnwifi";
+
   test(`${driver.name}: the default capture arrives whole, twice the same, and nothing is left`, async () => {
     const [one, again] = [await playing(driver), await playing(driver)];
     const report = clean(one);
@@ -59,6 +61,29 @@ for (const driver of DRIVERS) {
     assert.ok(report.injected >= lives);
     const reasons = Object.values(report.packets.reasons).reduce((sum, count) => sum + count, 0);
     assert.equal(report.packets.dropped, reasons);
+    // Failures strike where the driver asks, and it sees each as what it is.
+    const { registration = 0, synchronous = 0, queue = 0, service = 0 } = report.injectedAt;
+    assert.equal(registration + synchronous + queue + service, report.injected);
+    assert.ok(synchronous > 0);
+    assert.equal(report.requests.failedAtOnce, queue);
+    assert.equal(report.requests.completedNull, service);
+    if (!asks) assert.equal(report.requests.asynchronous, 0);
+  });
+
+  test(`${driver.name}: unlucky lives under far too much traffic lose frames, each with a reason, and nothing else`, async () => {
+    const lives = 12;
+    // The ring of gvnic has 512 entries, most of the capture: only all of it at once is too much.
+    const haste = driver.name === "gvnic" ? 100_000 : 100;
+    const report = await soak({ driver, capture: twoHosts, title: "", seed: 1, lives, haste, wallMs: () => 0 });
+    assert.deepEqual(report.findings, []);
+    assert.equal(report.clean, lives);
+    const { offered, delivered, dropped, reasons } = report.packets;
+    assert.ok(dropped > 100, `${dropped} frames were lost: too few to say anything`);
+    assert.ok(delivered > dropped / 4, `${delivered} frames came through`);
+    assert.equal(offered, delivered + dropped);
+    assert.deepEqual(reasons, { "no-buffer": dropped });
+    const { queue = 0, service = 0 } = report.injectedAt;
+    if (asks) assert.ok(queue > 0 && service > 0, "growth under load fails both ways");
   });
 
   test(`${driver.name}: from hardly any memory to enough, it refuses clean, then runs`, async () => {
