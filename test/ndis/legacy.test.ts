@@ -23,6 +23,7 @@ import {
   NdisMUpdateSharedMemory,
 } from "../../bindings/ndis/index.js";
 import { Machine, type MachineOptions } from "../../src/index.js";
+import { watch } from "./invariants.js";
 import { type Block, check, open, refused } from "./rig.js";
 
 interface Five {
@@ -39,8 +40,9 @@ async function openFive(
   const five: Five = { handle: null as never, registered: NDIS_STATUS_FAILURE, completions: [] };
   const driver = {
     name: "five",
-    DriverEntry: (object: DriverObjectHandle) =>
-      NdisMRegisterMiniport(object, {
+    DriverEntry: (object: DriverObjectHandle) => {
+      watch(object);
+      return NdisMRegisterMiniport(object, {
         MajorNdisVersion: 5,
         MinorNdisVersion: 1,
         InitializeHandler(handle) {
@@ -55,7 +57,8 @@ async function openFive(
           const [, va, pa, length] = completion;
           NdisMFreeSharedMemory(five.handle, length, false, va, pa as never);
         },
-      }),
+      });
+    },
   };
   await machine.add(await machine.load(driver));
   return { machine, five };
