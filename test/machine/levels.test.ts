@@ -243,4 +243,50 @@ test("threads that compute between waits in many small awaits stay one at a time
   assert.equal(seen.join(""), "aaaaabbbbb".repeat(3));
 });
 
+test("processors have a level each: what races a caller at DISPATCH_LEVEL runs on another one, at PASSIVE_LEVEL", async () => {
+  for (const processors of [1, 2, 5]) {
+    const inside: [number, number][] = [];
+    const rig: Rig = await open(
+      {
+        complete(nic) {
+          inside.push([nic.services.irql, rig.machine.environment.irql.processor]);
+          // Raised here, nothing is raised there.
+          const before = nic.services.raiseIrql(DISPATCH_LEVEL);
+          nic.services.lowerIrql(before);
+        },
+      },
+      { schedule: "racing", processors, seed: 3 },
+    );
+    const { irql } = rig.machine.environment;
+    let early = 0;
+    for (let i = 0; i < 40; i++) {
+      const before = rig.nic.services.raiseIrql(DISPATCH_LEVEL);
+      const had = inside.length;
+      NdisMAllocateSharedMemoryAsyncEx(rig.dma, 64, false, i);
+      if (inside.length > had) early++;
+      assert.equal(irql.current, DISPATCH_LEVEL, "the caller's level is its own");
+      assert.equal(irql.processor, 0, "and so is its processor");
+      rig.nic.services.lowerIrql(before);
+    }
+    if (processors === 1)
+      assert.equal(early, 0, "a single processor at DISPATCH_LEVEL leaves nobody to run a completion");
+    else assert.ok(early > 5, `${early} of 40 came inside the call`);
+    const raced = inside.slice(0, early);
+    await rig.machine.run();
+    assert.equal(inside.length, 40);
+    assert.ok(inside.every(([level]) => level === PASSIVE_LEVEL));
+    if (processors > 1) assert.ok(inside.some(([, processor]) => processor === 1));
+    assert.ok(raced.every(([, processor]) => processor < processors));
+    assert.deepEqual(rig.machine.violations, []);
+    assert.equal(
+      rig.machine.log.some((line) => / p1 PASSIVE/.test(line)),
+      processors > 1,
+      "the log tells which processor it was",
+    );
+  }
+  for (const processors of [0, 65, 1.5, Number.NaN]) {
+    await assert.rejects(open({}, { processors }), { code: "INVALID_ARGUMENT", field: "processors" });
+  }
+});
+
 test.run();
