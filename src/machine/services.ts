@@ -95,6 +95,16 @@ export class MachineServices implements AdapterServices {
 
   registerInterrupt(handlers: InterruptHandlers): void {
     this.#atPassive("registerInterrupt");
+    if (this.#adapter.attributes === null) {
+      this.#adapter.environment.violate(this.#adapter, {
+        rule: "NdisMRegisterIoPortRange",
+        code: "WRONG_CONTEXT",
+        call: "registerInterrupt",
+        message: "NdisMSetMiniportAttributes comes before anything that claims hardware",
+        basis: "documented",
+      });
+      return;
+    }
     this.#interrupt = handlers;
   }
 

@@ -13,6 +13,7 @@ import {
 import { Machine, type MachineOptions, Prng, SCHEDULES } from "../../src/index.js";
 import { EventQueue, SimulatedClock } from "../../src/machine/clock.js";
 import { Judge } from "../../src/model/index.js";
+import { counterMovedByHand } from "../ndis/invariants.js";
 import { type Block, check, makeDriver, type Nic, open } from "../ndis/rig.js";
 
 /** A life with every kind of event in it; only the seed and the schedule decide what happens. */
@@ -256,8 +257,9 @@ test("placement: `page` gives each block a page, `packed` lets small blocks shar
 });
 
 test("misuse G10: counters go past 2^32 and stay exact", async () => {
-  const { machine, adapter, dma } = await open();
+  const { machine, adapter, dma, handle } = await open();
   const far = 2 ** 32 - 2;
+  counterMovedByHand(handle);
   machine.environment.step = far;
   adapter.record.accepted = far;
   adapter.record.completed = far;

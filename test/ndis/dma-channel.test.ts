@@ -229,9 +229,13 @@ test("arguments, level and place are checked, and nothing is claimed where they 
   assert.equal(rig.machine.warnings.at(-1)?.rule, "RegisterDmaInInitialize");
 });
 
-test("attributes come first: SDV rule NdisMRegisterIoPortRange, for a channel and for a registration", async () => {
+test("attributes come first: SDV rule NdisMRegisterIoPortRange, for a channel, a registration and an interrupt", async () => {
   const seen: unknown[] = [];
-  for (const act of [claim, (nic: Nic) => NdisMRegisterScatterGatherDma(nic.handle, nic.description)]) {
+  for (const act of [
+    claim,
+    (nic: Nic) => NdisMRegisterScatterGatherDma(nic.handle, nic.description),
+    (nic: Nic) => nic.services.registerInterrupt({ isr: () => false, dpc: () => {} }),
+  ]) {
     await initializing((nic) => {
       assert.throws(
         () => act(nic),
@@ -242,7 +246,7 @@ test("attributes come first: SDV rule NdisMRegisterIoPortRange, for a channel an
       );
     });
   }
-  assert.deepEqual(seen, ["NdisMRegisterIoPortRange", "NdisMRegisterIoPortRange"]);
+  assert.deepEqual(seen, ["NdisMRegisterIoPortRange", "NdisMRegisterIoPortRange", "NdisMRegisterIoPortRange"]);
 });
 
 test("deregistration: in halt only (choice C38), not with blocks (choice C10), once, and by the call of the registration", async () => {

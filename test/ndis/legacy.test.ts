@@ -21,6 +21,7 @@ import {
   NdisMRegisterMiniport,
   NdisMSetAttributesEx,
   NdisMUpdateSharedMemory,
+  type VirtualAddress,
 } from "../../bindings/ndis/index.js";
 import { Machine, type MachineOptions } from "../../src/index.js";
 import { watch } from "./invariants.js";
@@ -94,6 +95,28 @@ test("an NDIS 5 driver's bug checks are those of 0xD2", async () => {
   services.lowerIrql(before);
   assert.deepEqual((error as { bugCheck: unknown }).bugCheck, { code: 0xd2, parameters: [1, 777, 0, 1] });
   check(machine);
+});
+
+test("an NDIS 5 driver's bad free and its overwriting are 0xD2 too, told apart by their parameters", async () => {
+  const { machine, five } = await openFive({ guard: true });
+  const first = NdisMAllocateSharedMemory(five.handle, 5000, false);
+  const address = first.VirtualAddress as VirtualAddress;
+  const free = (): void =>
+    NdisMFreeSharedMemory(five.handle, 4096, false, (address + 2 ** 20) as VirtualAddress, first.PhysicalAddress);
+  const unknown = refused(machine, "NEVER_ALLOCATED", free);
+  const page = address + 2 ** 20;
+  assert.deepEqual(unknown.bugCheck, { code: 0xd2, parameters: [1, page, 0, page] });
+  // Past the end of the block: seen by the next allocation.
+  const bytes = machine.core.bytes(address, 5000);
+  new Uint8Array(bytes.buffer, bytes.byteOffset, 8192)[5003] = 1;
+  assert.throws(
+    () => NdisMAllocateSharedMemory(five.handle, 64, false),
+    (error: { code: string; bugCheck: unknown }) => {
+      assert.equal(error.code, "OVERRUN");
+      assert.deepEqual(error.bugCheck, { code: 0xd2, parameters: [1, address, 0, address + 5003] });
+      return true;
+    },
+  );
 });
 
 test("NDIS 5 registration: BUS_MASTER is another bit, and only for NDIS 5 drivers", async () => {
