@@ -132,8 +132,8 @@ function askUnchecked({ environment }: Machine, record: AdapterRecord, nic: Nic)
 /** A completion handler whose free does what NdisMFreeSharedMemory does when all is right. */
 function withoutChecks({ environment, core }: Machine, nic: Nic): Completion {
   return (_context: unknown, va: PVOID, pa: NDIS_PHYSICAL_ADDRESS | null, length: number) => {
-    nic.completed += 1;
     if (va === null || pa === null) return;
+    nic.completed += 1;
     nic.sum += pa;
     const record = environment.adapters[0] as AdapterRecord;
     environment.step++;
