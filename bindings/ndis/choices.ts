@@ -145,8 +145,12 @@ function isPowerOfTwo(value: unknown, high: number): boolean {
   return isInteger(value, 1, high) && ((value as number) & ((value as number) - 1)) === 0;
 }
 
+/** What `resolveChoices` made last: choices that went through it once go through it again unread. */
+let resolvedLast: NdisChoices = DEFAULT_CHOICES;
+
 /** Defaults with the given choices over them. `INVALID_ARGUMENT` naming an unknown key or value. */
 export function resolveChoices(given: Partial<NdisChoices> = {}): NdisChoices {
+  if (given === resolvedLast) return resolvedLast;
   const resolved: Record<string, unknown> = { ...DEFAULT_CHOICES };
   for (const name of Object.keys(given)) {
     const value = (given as Record<string, unknown>)[name];
@@ -160,5 +164,6 @@ export function resolveChoices(given: Partial<NdisChoices> = {}): NdisChoices {
     }
     resolved[name] = value;
   }
-  return Object.freeze(resolved) as unknown as NdisChoices;
+  resolvedLast = Object.freeze(resolved) as unknown as NdisChoices;
+  return resolvedLast;
 }

@@ -11,8 +11,8 @@ import {
   type FaultPlan,
   type FaultPoint,
   type NdisChoices,
+  resolveChoices,
   type VirtualAddress,
-  type ZoneOptions,
 } from "../../bindings/index.js";
 import { type LogMode, Machine, type MiniportDriver, type ScheduleChooser } from "../machine/index.js";
 import type { Life } from "./life.js";
@@ -41,7 +41,7 @@ const DEFAULT_ARENA_BYTES = 256 * 1024;
 const LOW_BASE = 2 ** 24;
 const HIGH_BASE = 2 ** 33;
 
-/** Decides for one life: which request, which race, which failure. */
+/** Decides for one life after another: which request, which race, which failure. */
 export class Decisions implements ScheduleChooser, FaultPlan {
   next = 0;
   raceNext = false;
@@ -55,6 +55,10 @@ export class Decisions implements ScheduleChooser, FaultPlan {
   #from = false;
 
   begin(life: Life): void {
+    this.calm();
+    this.next = 0;
+    this.opportunities = 0;
+    this.struck = 0;
     this.#from = life.fails >= 128;
     this.#nth = this.#from ? life.fails - 127 : life.fails;
   }
@@ -94,37 +98,27 @@ export class Decisions implements ScheduleChooser, FaultPlan {
 interface Seat {
   readonly core: Core;
   readonly fresh: Uint8Array;
-  readonly arena: ArrayBuffer;
-  readonly zones: readonly ZoneOptions[];
+  readonly open: Readonly<Record<LogMode, () => Machine>>;
 }
 
 /** Cores to play lives on, one for each size of memory. */
 export class LifeMachines {
   readonly #driver: FuzzDriver;
-  readonly #choices: Partial<NdisChoices>;
+  readonly #choices: NdisChoices;
+  readonly decisions: Decisions = new Decisions();
   readonly #seats: Map<number, Seat> = new Map();
 
   constructor(driver: FuzzDriver, choices: Partial<NdisChoices> = {}) {
     this.#driver = driver;
-    this.#choices = choices;
+    this.#choices = resolveChoices({ ...choices, policy: "collect" });
   }
 
   /** A fresh machine for a life. The one before must not be used any more. */
-  open(life: Life, decisions: Decisions, log: LogMode): Machine {
+  open(life: Life, log: LogMode): Machine {
     const seat = this.#seat(life.memory);
     seat.core.rewind(seat.fresh);
-    decisions.begin(life);
-    return Machine.openSync({
-      zones: seat.zones,
-      arena: seat.arena,
-      core: () => seat.core,
-      schedule: { order: "manual", choose: decisions },
-      lifecycle: "byHand",
-      choices: { ...this.#choices, policy: "collect" },
-      batch: 1,
-      faults: decisions,
-      log,
-    });
+    this.decisions.begin(life);
+    return seat.open[log]();
   }
 
   #seat(memory: number): Seat {
@@ -136,7 +130,20 @@ export class LifeMachines {
     const arena = new ArrayBuffer(frames * FRAME_BYTES);
     const options: CoreOptions = { zones, arena, tags: true };
     const core = Core.openSync(options);
-    const seat: Seat = { core, fresh: core.snapshot(), arena, zones };
+    const opener = (log: LogMode): (() => Machine) =>
+      Machine.opener({
+        zones,
+        arena,
+        core: () => core,
+        schedule: { order: "manual", choose: this.decisions },
+        lifecycle: "byHand",
+        choices: this.#choices,
+        batch: 1,
+        faults: this.decisions,
+        log,
+      });
+    const open = { off: opener("off"), digest: opener("digest"), lines: opener("lines") };
+    const seat: Seat = { core, fresh: core.snapshot(), open };
     this.#seats.set(memory, seat);
     return seat;
   }
@@ -145,7 +152,7 @@ export class LifeMachines {
 /** Memory that somebody else holds: takes single frames until `left` are free. */
 export function squeeze(machine: Machine, left: number, taken: VirtualAddress[]): void {
   const { core } = machine;
-  while (core.stats().freeBytes > left * FRAME_BYTES) {
+  for (let free = core.stats().freeBytes; free > left * FRAME_BYTES; free -= FRAME_BYTES) {
     const address = core.allocate(FRAME_BYTES);
     if (address === 0) return;
     taken.push(address);

@@ -20,7 +20,7 @@ import {
 import type { Adapter, LoadedDriver, LogMode, Machine } from "../machine/index.js";
 import { UpperLayer } from "../run/upper-layer.js";
 import type { Life, LifeEvent } from "./life.js";
-import { Decisions, type FuzzDriver, LifeMachines, squeeze } from "./life-machine.js";
+import { type Decisions, type FuzzDriver, LifeMachines, squeeze } from "./life-machine.js";
 import { type FuzzDevice, NoiseDevice } from "./noise-device.js";
 
 /** What is wrong with a driver. */
@@ -75,6 +75,7 @@ const MOST_TURNS = 500;
 const TIME_STEPS_NS = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11];
 const HOLD_NS = [0, 1000, 1_000_000];
 const LONGEST_FRAME = 1600;
+const FRAME_STORE_BYTES = 2 ** 17;
 
 /** Bytes to cut frames from; no two starts look alike for long. */
 const PATTERN: Uint8Array = Uint8Array.from(
@@ -112,17 +113,23 @@ export class LifePlayer {
   // Of the life that is played now.
   #machine!: Machine;
   #loaded!: LoadedDriver;
-  #decisions!: Decisions;
+  readonly #decisions: Decisions;
   #life!: Life;
   #nics: Nic[] = [];
   #taken: VirtualAddress[] = [];
   #framesMade = 0;
+  /** Where frames are cut from: a buffer for each frame would cost more than all else that a frame costs. */
+  #frames: Uint8Array = new Uint8Array(FRAME_STORE_BYTES);
+  #framesEnd = 0;
   #happened = 0;
   #failure: unknown;
+  /** A lifecycle call was begun since threads were last let go on. */
+  #begun = false;
 
   constructor(driver: FuzzDriver, options: LifePlayerOptions = {}) {
     this.#driver = driver;
     this.#machines = new LifeMachines(driver, options.choices);
+    this.#decisions = this.#machines.decisions;
     this.#check = options.check;
   }
 
@@ -132,10 +139,10 @@ export class LifePlayer {
     this.#nics = [];
     this.#taken = [];
     this.#framesMade = 0;
+    this.#framesEnd = 0;
     this.#happened = 0;
     this.#failure = undefined;
-    this.#decisions = new Decisions();
-    this.#machine = this.#machines.open(life, this.#decisions, log);
+    this.#machine = this.#machines.open(life, log);
     let step = -1;
     let state = "";
     let finding: DriverFinding | null = null;
@@ -145,7 +152,7 @@ export class LifePlayer {
       for (step = 0; step < life.events.length; step++) {
         const event = life.events[step] as LifeEvent;
         this.#happen(event);
-        if (this.#machine.suspended > 0 || this.#nics.some((nic) => nic.busy)) await this.#settle();
+        if (this.#machine.suspended > 0 || this.#anyBusy()) await this.#settle();
         listener?.event(step, event, this.#machine);
         this.#look(false);
       }
@@ -205,6 +212,7 @@ export class LifePlayer {
   /** A lifecycle call was begun: remember when it is through, and what it threw. */
   #follow(nic: Nic, call: Promise<unknown>): void {
     nic.busy = true;
+    this.#begun = true;
     call.then(
       () => {
         nic.busy = false;
@@ -221,14 +229,28 @@ export class LifePlayer {
   /** Threads go on as far as they can; promises that are settled are heard. */
   async #settle(): Promise<void> {
     const machine = this.#machine;
+    // Where no call was begun and no thread can go on, nothing is under way in the promise queue. Otherwise a call that
+    // needs no thread is through after a few turns of it; one that waits takes four looks.
+    let moves = this.#begun;
+    this.#begun = false;
     for (let turn = 0; turn < 4; turn++) {
-      if (!(await machine.settle(MOST_TURNS)))
-        this.#stop("HandlerReturns", "SPIN", "a handler waits, over and over, for what is there already");
+      if (machine.runnable) {
+        moves = true;
+        if (!(await machine.settle(MOST_TURNS)))
+          this.#stop("HandlerReturns", "SPIN", "a handler waits, over and over, for what is there already");
+      } else if (!moves) break;
       await null;
       await null;
+      if (machine.suspended === 0 && !this.#anyBusy()) break;
     }
     for (const nic of this.#nics) if (nic.wantsHalt && !nic.busy) this.#halt(nic);
-    if (machine.suspended > 0) await machine.settle(MOST_TURNS);
+    if (machine.runnable) await machine.settle(MOST_TURNS);
+  }
+
+  /** Is a lifecycle call on its way? */
+  #anyBusy(): boolean {
+    for (const nic of this.#nics) if (nic.busy) return true;
+    return false;
   }
 
   #halt(nic: Nic): void {
@@ -332,14 +354,27 @@ export class LifePlayer {
 
   #frame(nic: Nic, lengthBytes: number): void {
     if (nic.removed || nic.shutDown || nic.adapter.state === "Halted" || nic.adapter.state === "Shutdown") return;
-    const start = (this.#framesMade * 13) % 4096;
-    const frame = PATTERN.slice(start, start + Math.min(lengthBytes, LONGEST_FRAME));
+    const frame = this.#cutFrame(Math.min(lengthBytes, LONGEST_FRAME));
     frame[0] = this.#framesMade;
     frame[1] = this.#framesMade >>> 8;
     this.#framesMade++;
     const before = nic.lost;
     nic.device.receive(frame, frame.length);
     if (nic.lost === before && this.#driver.device !== undefined) nic.upper.expect(frame);
+  }
+
+  /** A frame of its own bytes, which stay as they are until the life is over. */
+  #cutFrame(lengthBytes: number): Uint8Array {
+    let at = this.#framesEnd;
+    if (at + lengthBytes > this.#frames.length) {
+      this.#frames = new Uint8Array(this.#frames.length);
+      at = 0;
+    }
+    this.#framesEnd = at + lengthBytes;
+    const start = (this.#framesMade * 13) % 4096;
+    const frame = this.#frames.subarray(at, at + lengthBytes);
+    frame.set(PATTERN.subarray(start, start + lengthBytes));
+    return frame;
   }
 
   /** Bytes of a block change, as a device may change them that owns it. Only where the device is of no known kind. */
@@ -433,7 +468,7 @@ export class LifePlayer {
       if (machine.suspended > 0 || this.#nics.some((nic) => nic.busy || nic.wantsHalt)) await this.#settle();
       if (machine.deliver()) continue;
       if (dispatcher.waiting > 0 && machine.serve() > 0) continue;
-      if (machine.suspended === 0 && this.#nics.every((nic) => !nic.busy) && this.#isIdle(i)) return;
+      if (machine.suspended === 0 && !this.#anyBusy() && this.#isIdle(i)) return;
       if (!this.#event()) return;
     }
   }

@@ -10,7 +10,7 @@
  * The default, `"all"`, is random with a sweep over the lives it starts with.
  */
 import { Prng } from "../machine/index.js";
-import { EVENT_TABLE, type Life, type LifeEvent, type LifeEventKind, MEMORIES } from "./life.js";
+import { EVENT_KINDS, EVENT_TABLE, type Life, type LifeEvent, type LifeEventKind, MEMORIES } from "./life.js";
 import type { DriverFinding, LifePlayer } from "./life-player.js";
 
 export type SearchName = "random" | "sweep" | "systematic";
@@ -86,16 +86,18 @@ export function lifeOf(seed: number, run: number, maxEvents: number = USUAL_EVEN
   return { fails, memory, variant: draw.below(256), events };
 }
 
-/** Kinds of event of one life, in proportion: each is left out with a third's chance, some are doubled. */
+/** Each kind of event, and how often it stands among the kinds of a life that has it once. */
+const SWARM: readonly (readonly [kind: LifeEventKind, count: number])[] = EVENT_KINDS.map((kind) => {
+  const bytes = EVENT_TABLE.filter((one) => one === kind).length;
+  return [kind, Math.max(LIFECYCLE.includes(kind) ? 1 : 2, bytes >> 1)];
+});
+
+/** Kinds of event of one life, in proportion: each is left out with a third's chance, some are tripled. */
 function swarm(draw: Prng): LifeEventKind[] {
-  const weights = new Map<LifeEventKind, number>();
-  for (const kind of EVENT_TABLE) weights.set(kind, (weights.get(kind) ?? 0) + 1);
   const kinds: LifeEventKind[] = [];
-  for (const [kind, weight] of weights) {
-    const rare = LIFECYCLE.includes(kind);
+  for (const [kind, once] of SWARM) {
     const factor = draw.below(3) === 0 ? 0 : draw.below(4) === 0 ? 3 : 1;
-    const count = Math.max(rare ? 1 : 2, weight >> 1) * factor;
-    for (let i = 0; i < count; i++) kinds.push(kind);
+    for (let left = once * factor; left > 0; left--) kinds.push(kind);
   }
   return kinds.length === 0 ? ["frames", "event"] : kinds;
 }

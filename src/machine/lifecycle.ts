@@ -395,7 +395,7 @@ export class Lifecycle {
       await job.finished;
     } else if (this.#byHand) {
       job.start();
-      await job.finished;
+      if (!job.done) await job.finished;
     } else {
       job.start();
       const bitesAt = this.#parts.clock.nowNs + this.#watchdogNs;

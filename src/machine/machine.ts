@@ -58,9 +58,11 @@ import {
   type NdisEnvironment,
   NdisHaltDeviceDisabled,
   NdisShutdownPowerOff,
+  planCore,
   startedAdapters,
   type Violation,
   type VirtualAddress,
+  type ZonePlan,
 } from "../../bindings/index.js";
 import type { Adapter, AdapterOptions } from "./adapter.js";
 import type { FaultRule } from "./faults.js";
@@ -81,8 +83,8 @@ export class Machine {
   readonly #pump: Pump;
   readonly #lifecycle: Lifecycle;
 
-  private constructor(options: MachineOptions, core: CoreApi, coreOptions: CoreOptions) {
-    this.#parts = assemble(options, core, coreOptions);
+  private constructor(options: MachineOptions, core: CoreApi, coreOptions: CoreOptions, zones: readonly ZonePlan[]) {
+    this.#parts = assemble(options, core, coreOptions, zones);
     this.#pump = new Pump(this.#parts);
     this.#lifecycle = new Lifecycle(this.#parts, this.#pump, options);
     this.environment = this.#parts.environment;
@@ -96,15 +98,23 @@ export class Machine {
     const options = ownOptions(given);
     const coreOptions = coreOptionsOf(options);
     const core = options.core === undefined ? await Core.open(coreOptions) : options.core(coreOptions);
-    return new Machine(options, core, coreOptions);
+    return new Machine(options, core, coreOptions, planCore(coreOptions).zones);
   }
 
   /** `open` without waiting, where the host compiles WebAssembly synchronously. */
   static openSync(given: MachineOptions = {}): Machine {
+    return Machine.opener(given)();
+  }
+
+  /** `openSync` for many machines that are alike: the options are read and checked once, each call opens a fresh machine. */
+  static opener(given: MachineOptions): () => Machine {
     const options = ownOptions(given);
     const coreOptions = coreOptionsOf(options);
-    const core = options.core === undefined ? Core.openSync(coreOptions) : options.core(coreOptions);
-    return new Machine(options, core, coreOptions);
+    const { zones } = planCore(coreOptions);
+    return () => {
+      const core = options.core === undefined ? Core.openSync(coreOptions) : options.core(coreOptions);
+      return new Machine(options, core, coreOptions, zones);
+    };
   }
 
   /** Other injected failures from now on; `null` lifts them. */
@@ -252,6 +262,11 @@ export class Machine {
   /** Driver threads that have not ended. */
   get suspended(): number {
     return this.#parts.threads.alive;
+  }
+
+  /** A driver thread can go on before anything else happens. */
+  get runnable(): boolean {
+    return this.#parts.threads.runnable;
   }
 
   /** Do something at a simulated time from now, for traffic sources and tests. */

@@ -10,9 +10,9 @@ import {
   type FaultPlan,
   type KIRQL,
   NdisEnvironment,
-  planCore,
   resolveChoices,
   ShmemError,
+  type ZonePlan,
 } from "../../bindings/index.js";
 import { EventQueue, SimulatedClock } from "./clock.js";
 import { type FaultRule, Faults } from "./faults.js";
@@ -47,7 +47,12 @@ export function faultPlan(
 }
 
 /** Put a machine together over a core that was opened with `coreOptions`. */
-export function assemble(options: MachineOptions, core: CoreApi, coreOptions: CoreOptions): MachineParts {
+export function assemble(
+  options: MachineOptions,
+  core: CoreApi,
+  coreOptions: CoreOptions,
+  zones: readonly ZonePlan[],
+): MachineParts {
   const { seed = 1, batch = 32, log: mode = "lines", sites = false } = options;
   if (!Number.isInteger(batch) || batch < 1 || batch > 1024) {
     throw new ShmemError("INVALID_ARGUMENT", `batch must be 1 to 1024, got ${String(batch)}`, {
@@ -66,7 +71,7 @@ export function assemble(options: MachineOptions, core: CoreApi, coreOptions: Co
   const guard = options.guard === true ? {} : options.guard === false ? null : (options.guard ?? null);
   const environment = new NdisEnvironment({
     core,
-    zones: planCore(coreOptions).zones,
+    zones,
     arena: coreOptions.arena ?? null,
     choices: resolveChoices(options.choices),
     irql: processors,

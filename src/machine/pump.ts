@@ -9,6 +9,8 @@ import type { MachineParts } from "./parts.js";
 
 /** Turns of threads at one moment before they count as spinning. */
 const SPIN = 100_000;
+/** What `settle` answers where no thread can go on. */
+const AT_REST: Promise<boolean> = Promise.resolve(true);
 
 export class Pump {
   readonly #parts: MachineParts;
@@ -70,8 +72,12 @@ export class Pump {
     return this.#takeEvent();
   }
 
-  async settle(most: number): Promise<boolean> {
+  settle(most: number): Promise<boolean> {
     this.#assertMayPump("settle");
+    return this.#parts.threads.runnable ? this.#resumeAll(most) : AT_REST;
+  }
+
+  async #resumeAll(most: number): Promise<boolean> {
     const { threads } = this.#parts;
     for (let turns = 0; threads.runnable; turns++) {
       if (turns >= most) return false;

@@ -158,29 +158,7 @@ export class MachineServices implements AdapterServices {
   }
 
   createSpinLock(): SpinLock {
-    const { processors } = this.#parts;
-    let held = false;
-    let before: KIRQL = PASSIVE_LEVEL;
-    const refuse = (what: string): never => {
-      throw new ShmemError("WRONG_CONTEXT", what, { value: this.name });
-    };
-    return {
-      get held(): boolean {
-        return held;
-      },
-      acquire(): void {
-        if (held) refuse("the spin lock is held: acquiring it again would wait for ever");
-        before = processors.raise(processors.current > DISPATCH_LEVEL ? processors.current : DISPATCH_LEVEL);
-        processors.lockTaken();
-        held = true;
-      },
-      release(): void {
-        if (!held) refuse("the spin lock is not held");
-        held = false;
-        processors.lockGiven();
-        processors.lower(before);
-      },
-    };
+    return new MachineLock(this.#parts.processors, this.name);
   }
 
   createEvent(): MachineEvent {
@@ -354,5 +332,44 @@ function checkDelay(field: string, value: number, least: number): void {
       value,
       unit: "ns",
     });
+  }
+}
+
+/**
+ * A spin lock. A class and no literal: an accessor in a literal gives each object a hidden class of its own, which lives in
+ * the engine's old space and keeps the whole machine alive from there until a full collection.
+ */
+class MachineLock implements SpinLock {
+  readonly #processors: Processors;
+  readonly #owner: string;
+  #held = false;
+  #before: KIRQL = PASSIVE_LEVEL;
+
+  constructor(processors: Processors, owner: string) {
+    this.#processors = processors;
+    this.#owner = owner;
+  }
+
+  get held(): boolean {
+    return this.#held;
+  }
+
+  acquire(): void {
+    if (this.#held) this.#refuse("the spin lock is held: acquiring it again would wait for ever");
+    const { current } = this.#processors;
+    this.#before = this.#processors.raise(current > DISPATCH_LEVEL ? current : DISPATCH_LEVEL);
+    this.#processors.lockTaken();
+    this.#held = true;
+  }
+
+  release(): void {
+    if (!this.#held) this.#refuse("the spin lock is not held");
+    this.#held = false;
+    this.#processors.lockGiven();
+    this.#processors.lower(this.#before);
+  }
+
+  #refuse(what: string): never {
+    throw new ShmemError("WRONG_CONTEXT", what, { value: this.#owner });
   }
 }
