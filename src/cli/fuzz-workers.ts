@@ -10,9 +10,12 @@ import type { CommandIo } from "./command.js";
 import { UsageError } from "./command.js";
 import type { FuzzArguments } from "./fuzz.js";
 
+/** What a worker says of itself, now and then. */
 interface Progress {
   readonly runs: number;
   readonly states: number;
+  readonly situations: number;
+  readonly lastNewState: number;
 }
 
 /** Run the search in `jobs` threads; the reports become one. */
@@ -25,7 +28,7 @@ export async function fuzzInWorkers(given: FuzzArguments, io: CommandIo): Promis
   const stop = (): void => {
     for (const worker of workers) void worker.terminate();
   };
-  process.once("SIGINT", stop);
+  process.once("SIGINT", stop); // what was found so far is in what they said last
   const reports = await Promise.all(
     Array.from({ length: given.jobs }, (_, k) => {
       const worker = new Worker(script, { argv: workerArguments(given, k), stdout: true, stderr: true });
@@ -33,11 +36,8 @@ export async function fuzzInWorkers(given: FuzzArguments, io: CommandIo): Promis
       worker.on("message", (message: Progress) => {
         progress[k] = message;
         if (!io.progress || given.json) return;
-        const runs = progress.reduce((sum, one) => sum + (one?.runs ?? 0), 0);
-        const rate = Math.round((runs * 1000) / (performance.now() - started));
-        io.err(
-          `\r${`${runs} lives, ${rate}/s in ${given.jobs} threads`.padEnd(io.columns - 1).slice(0, io.columns - 1)}`,
-        );
+        const line = progressLine(progress, performance.now() - started);
+        io.err(`\r${line.padEnd(io.columns - 1).slice(0, io.columns - 1)}`);
       });
       return finished(worker).then((report) => {
         if (report?.found) stop();
@@ -47,6 +47,16 @@ export async function fuzzInWorkers(given: FuzzArguments, io: CommandIo): Promis
   );
   process.removeListener("SIGINT", stop);
   return merged(given, reports, progress);
+}
+
+/** All workers in one line. Their states overlap, so the largest number of one is given, as at least so many. */
+function progressLine(progress: readonly (Progress | undefined)[], elapsedMs: number): string {
+  const runs = progress.reduce((sum, one) => sum + (one?.runs ?? 0), 0);
+  const most = (of: (one: Progress) => number): number =>
+    progress.reduce((largest, one) => Math.max(largest, one === undefined ? 0 : of(one)), 0);
+  const rate = Math.round((runs * 1000) / Math.max(1, elapsedMs));
+  const last = most((one) => one.lastNewState);
+  return `${runs} lives, ${rate}/s in ${progress.length} threads, ${most((one) => one.states)}+ states, ${most((one) => one.situations)}+ situations, last new state in life ${last}`;
 }
 
 function workerArguments(given: FuzzArguments, k: number): string[] {
@@ -94,6 +104,11 @@ function merged(
 ): FuzzReport {
   const sum = (of: (report: FuzzReport) => number): number =>
     reports.reduce((all, report) => all + (report === undefined ? 0 : of(report)), 0);
+  const most = (of: (one: FuzzReport | Progress) => number): number =>
+    reports.reduce((largest, report, k) => {
+      const one = report ?? progress[k];
+      return Math.max(largest, one === undefined ? 0 : of(one));
+    }, 0);
   const stopped = reports.reduce((all, report, k) => all + (report === undefined ? (progress[k]?.runs ?? 0) : 0), 0);
   const best = reports
     .filter((report) => report?.found)
@@ -104,8 +119,9 @@ function merged(
     search: given.search,
     runs: sum((report) => report.runs) + stopped,
     events: sum((report) => report.events),
-    states: Math.max(0, ...reports.map((report) => report?.states ?? 0)),
-    lastNewState: Math.max(0, ...reports.map((report) => report?.lastNewState ?? 0)),
+    states: most((one) => one.states),
+    situations: most((one) => one.situations),
+    lastNewState: most((one) => one.lastNewState),
     exhausted: best?.exhausted,
     found: best?.found ?? null,
   };

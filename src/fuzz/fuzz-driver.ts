@@ -55,6 +55,8 @@ export interface FuzzReport {
   readonly events: number;
   /** Different states at the ends of lives. */
   readonly states: number;
+  /** Different situations that the driver was in: see situations.ts. */
+  readonly situations: number;
   readonly lastNewState: number;
   /** systematic: whether every life up to the bound was tried. */
   readonly exhausted: boolean | undefined;
@@ -107,7 +109,7 @@ export async function fuzzDriver(driver: FuzzDriver, options: FuzzOptions = {}):
     else if (name === "random")
       found = await searchRandom(player, seed, runs, progress, goOn, first, options.step ?? 1);
   }
-  const { events, states, lastNewState, exhausted } = progress;
+  const { events, states, situations, lastNewState, exhausted } = progress;
   const common = {
     driver: driver.name,
     seed,
@@ -115,6 +117,7 @@ export async function fuzzDriver(driver: FuzzDriver, options: FuzzOptions = {}):
     runs: progress.runs,
     events,
     states: states.size,
+    situations,
     lastNewState,
     exhausted,
   };

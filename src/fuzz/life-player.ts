@@ -20,6 +20,7 @@ import {
 import type { Adapter, LoadedDriver, LogMode, Machine } from "../machine/index.js";
 import { UpperLayer } from "../run/upper-layer.js";
 import type { Life, LifeEvent } from "./life.js";
+import { Situations } from "./situations.js";
 import { type Decisions, type FuzzDriver, LifeMachines, squeeze } from "./life-machine.js";
 import { type FuzzDevice, NoiseDevice } from "./noise-device.js";
 
@@ -110,6 +111,8 @@ export class LifePlayer {
   readonly #driver: FuzzDriver;
   readonly #machines: LifeMachines;
   readonly #check: LifeCheck | undefined;
+  /** What has happened to the driver so far, and in which state of its adapter: over all lives. */
+  readonly situations: Situations = new Situations();
   // Of the life that is played now.
   #machine!: Machine;
   #loaded!: LoadedDriver;
@@ -165,7 +168,7 @@ export class LifePlayer {
       finding = { ...error.finding, step };
     }
     listener?.event(life.events.length, null, this.#machine);
-    return { finding, state, opportunities: this.#decisions.opportunities, events: this.#happened + step };
+    return { finding, state, opportunities: this.#decisions.opportunities, events: this.#happened };
   }
 
   // ---- the machine, by hand ------------------------------------------------------------------------------------------
@@ -267,6 +270,7 @@ export class LifePlayer {
     const machine = this.#machine;
     const nic = this.#nics[which % this.#nics.length] as Nic;
     const { adapter } = nic;
+    this.situations.note(kind, adapter.record, machine.environment.dispatcher.undelivered, adapter.services.framesOut);
     switch (kind) {
       case "frames":
         for (let i = 0; i <= amount % 8; i++) this.#frame(nic, 60 + detail * 6);

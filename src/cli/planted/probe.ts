@@ -6,6 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
+import { setFlagsFromString } from "node:v8";
 import { parentPort, workerData } from "node:worker_threads";
 import { readCapture } from "../../capture/index.js";
 import { DRIVERS } from "../../drivers/index.js";
@@ -91,6 +92,7 @@ async function answer(task: ProbeTask): Promise<ProbeAnswer> {
 }
 
 Error.stackTraceLimit = 0;
+setFlagsFromString("--no-allocation-site-pretenuring"); // as the command does
 answer(workerData as ProbeTask).then(
   (message) => parentPort?.postMessage(message),
   (error: unknown) => parentPort?.postMessage({ error: error instanceof Error ? error.message : String(error) }),
