@@ -52,12 +52,13 @@ const ENTRIES = {
   core: "bindings/core/index.ts",
   ndis: "bindings/ndis/index.ts",
   fuzz: "src/fuzz/index.ts",
+  "fuzz-arbitraries": "src/fuzz/arbitraries.ts",
   bench: "bench/index.ts",
   "bench-child": "bench/child.ts",
   cli: "src/cli/index.ts",
 };
-/** Programs for Node alone: no CommonJS twin, no browser bundle. */
-const NODE_ONLY = new Set(["bench", "bench-child", "cli"]);
+/** For Node alone, or for test runners that bring fast-check: no CommonJS twin, no browser bundle. */
+const NODE_ONLY = new Set(["bench", "bench-child", "cli", "fuzz-arbitraries"]);
 
 class BuildError extends Error {}
 

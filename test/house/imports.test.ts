@@ -32,6 +32,8 @@ const planted: readonly Planted[] = [
   { rule: "no-node-modules", file: "src/report/svg.ts", text: 'import { readFileSync } from "node:fs";' },
   { rule: "no-node-modules", file: "bindings/core/core.ts", text: 'type B = import("node:buffer").Buffer;' },
   { rule: "no-dependencies", file: "src/pool.ts", text: 'import fc from "fast-check";' },
+  { rule: "no-dependencies", file: "src/fuzz/arbitraries.ts", text: 'import { test } from "uvu";' },
+  { rule: "no-dependencies", file: "src/fuzz/index.ts", text: 'export { life } from "./arbitraries.js";' },
   { rule: "no-dependencies", file: "src/pool.ts", text: 'import { readFileSync } from "fs";' },
   { rule: "one-file-touches-the-core", file: "src/pool.ts", text: 'import { x } from "@assemblyscript/loader";' },
   {

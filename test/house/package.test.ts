@@ -18,11 +18,12 @@ const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
   readonly bin: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, unknown>>;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
 };
 const doors = Object.keys(manifest.exports).filter((door) => door !== "./package.json");
 const names = doors.map((door) => manifest.name + door.slice(1));
 
-/** A program that has installed the package, and nothing else but its dependencies. */
+/** A program that has installed the package, its dependencies and what one of its doors wants beside them. */
 const program = mkdtempSync(join(tmpdir(), "ndis-shmem-"));
 const installed = join(program, "node_modules", manifest.name);
 let packed: readonly string[] = [];
@@ -49,7 +50,7 @@ test.before(() => {
   packed = files.map(({ path }) => path);
   mkdirSync(installed, { recursive: true });
   call("tar", ["-xzf", join(program, filename), "-C", installed, "--strip-components=1"], program);
-  for (const dependency of Object.keys(manifest.dependencies)) {
+  for (const dependency of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
     const link = join(program, "node_modules", dependency);
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(resolve("node_modules", dependency), link, "dir");
