@@ -249,7 +249,8 @@ async function search(
     if (now - shown > 250) {
       shown = now;
       const line = progressLine(progress, now - started);
-      if (!isMainThread) parentPort?.postMessage({
+      if (!isMainThread)
+        parentPort?.postMessage({
           runs: progress.runs,
           states: progress.states.size,
           situations: progress.situations,

@@ -217,7 +217,9 @@ export class CorePlayer {
   /** A free that must be refused, or (where the address made up happens to be right) must succeed. */
   #freeWrong(seat: Seat, value: number, modifier: number): void {
     const { judge, plan } = seat;
-    const block = judge.live[value % Math.max(1, judge.live.length)];
+    const any = judge.live[value % Math.max(1, judge.live.length)];
+    // From modifier 160 on a block of whole pages, if there is one: what is special about those shows in no other.
+    const block = modifier < 160 ? any : (judge.live.find((one) => one.frames % 64 === 0) ?? any);
     let address = this.#place(seat, value, modifier);
     let lengthBytes: number | undefined;
     let tag: number | undefined;
@@ -228,8 +230,8 @@ export class CorePlayer {
       else if ((modifier & 3) === 2) {
         // Inside the block, by bytes or by frames; by frames also with the block's own length.
         const p = modifier >>> 3;
-        address += p < 16 ? 1 + (p * plan.frameSize) / 32 : (p - 15) * plan.frameSize;
-        if (p >= 24) lengthBytes = block.lengthBytes;
+        address += p < 8 ? 1 + (p * plan.frameSize) / 32 : (p - 7) * plan.frameSize;
+        if (p >= 10) lengthBytes = block.lengthBytes;
       } else if (plan.tags) tag = (block.tag + 1 + (modifier >>> 3)) % 2 ** 32;
       else address += plan.frameSize;
     }

@@ -20,9 +20,9 @@ import {
 import type { Adapter, LoadedDriver, LogMode, Machine } from "../machine/index.js";
 import { UpperLayer } from "../run/upper-layer.js";
 import type { Life, LifeEvent } from "./life.js";
-import { Situations } from "./situations.js";
 import { type Decisions, type FuzzDriver, LifeMachines, squeeze } from "./life-machine.js";
 import { type FuzzDevice, NoiseDevice } from "./noise-device.js";
+import { Situations } from "./situations.js";
 
 /** What is wrong with a driver. */
 export interface DriverFinding {

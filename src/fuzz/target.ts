@@ -68,9 +68,19 @@ export function inputOf(seed: number, run: number, target: FuzzTarget): Uint8Arr
   const bytes = new Uint8Array(1 + length * target.unitBytes);
   // Swarm: a few values stand in for all others at some positions of a unit, so that whole kinds are missing in a run.
   const palette = draw.below(3) === 0 ? Uint8Array.from({ length: 1 + draw.below(6) }, () => draw.below(256)) : null;
-  const edges = draw.below(4) === 0;
+  const edges = draw.below(3) === 0;
+  // Echoes: what a unit says is said again by later ones of any kind, because caches wait for the same size twice.
+  const echoes = target.unitBytes > 1 && draw.below(2) === 0;
   for (let at = 0; at < bytes.length; at++) {
     const first = (at - 1) % target.unitBytes === 0;
+    if (echoes && at > target.unitBytes && !first && (at - 1) % target.unitBytes === 1 && draw.below(2) === 0) {
+      const earlier = draw.below((at - 2) / target.unitBytes) * target.unitBytes + 2;
+      bytes.copyWithin(at, earlier, earlier + target.unitBytes - 1);
+      at += target.unitBytes - 2;
+      continue;
+    }
+    // The first byte says where an input is played, and most is to be seen in the place of number 0.
+    if (at === 0 && target.unitBytes > 1 && draw.below(3) === 0) continue;
     if (palette !== null && first) bytes[at] = palette[draw.below(palette.length)] as number;
     else if (edges && !first && draw.below(2) === 0) bytes[at] = EDGES[draw.below(EDGES.length)] as number;
     else bytes[at] = draw.below(256);
@@ -102,8 +112,8 @@ export async function playTarget(target: FuzzTarget, seed: number, limits: PlayL
   return result(limits.runs, null);
 }
 
-/** The shortest input that is still wrong: units are cut out, halves first, then bytes lowered. */
-export async function shrinkInput(target: FuzzTarget, input: Uint8Array, tries = 4000): Promise<Uint8Array> {
+/** The shortest input that is still wrong: units are cut out, halves first, then bytes lowered, until neither helps. */
+export async function shrinkInput(target: FuzzTarget, input: Uint8Array, tries = 6000): Promise<Uint8Array> {
   let best = input;
   let left = tries;
   const fails = async (bytes: Uint8Array): Promise<boolean> => {
@@ -111,25 +121,32 @@ export async function shrinkInput(target: FuzzTarget, input: Uint8Array, tries =
     return left > 0 && (await target.play(bytes)) !== undefined;
   };
   const unit = target.unitBytes;
-  for (let size = Math.floor((best.length - 1) / unit); size >= 1; size = size > 1 ? Math.floor(size / 2) : 0) {
-    for (let from = 1; from + size * unit <= best.length && left > 0; ) {
-      const shorter = new Uint8Array(best.length - size * unit);
-      shorter.set(best.subarray(0, from));
-      shorter.set(best.subarray(from + size * unit), from);
-      if (await fails(shorter)) best = shorter;
-      else from += size * unit;
+  for (let before: Uint8Array = new Uint8Array(0); !sameBytes(before, best) && left > 0; ) {
+    before = best;
+    for (let size = Math.floor((best.length - 1) / unit); size >= 1; size = size > 1 ? Math.floor(size / 2) : 0) {
+      for (let from = 1; from + size * unit <= best.length && left > 0; ) {
+        const shorter = new Uint8Array(best.length - size * unit);
+        shorter.set(best.subarray(0, from));
+        shorter.set(best.subarray(from + size * unit), from);
+        if (await fails(shorter)) best = shorter;
+        else from += size * unit;
+      }
     }
-  }
-  for (let at = 0; at < best.length && left > 0; at++) {
-    // The least value that still fails, by halving; where failing is not monotonous, some lower one.
-    let passes = -1;
-    while (passes + 1 < (best[at] as number)) {
-      const value = passes < 0 ? 0 : (passes + (best[at] as number)) >> 1;
-      const lower = best.slice();
-      lower[at] = value;
-      if (await fails(lower)) best = lower;
-      else passes = value;
+    for (let at = 0; at < best.length && left > 0; at++) {
+      // The least value that still fails, by halving; where failing is not monotonous, some lower one.
+      let passes = -1;
+      while (passes + 1 < (best[at] as number) && left > 0) {
+        const value = passes < 0 ? 0 : (passes + (best[at] as number)) >> 1;
+        const lower = best.slice();
+        lower[at] = value;
+        if (await fails(lower)) best = lower;
+        else passes = value;
+      }
     }
   }
   return best;
+}
+
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }
