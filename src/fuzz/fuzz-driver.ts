@@ -17,6 +17,7 @@ import {
   searchSweep,
   searchSystematic,
 } from "./search.js";
+import { searchGuided } from "./search-guided.js";
 import { shrinkLife } from "./shrink-life.js";
 import { lifeToHex, tellLife } from "./story.js";
 
@@ -24,7 +25,7 @@ import { lifeToHex, tellLife } from "./story.js";
 export interface FuzzOptions {
   /** An integer, 0 to 2^53 - 1. Default 1. */
   readonly seed?: number;
-  /** `"all"` (default): a sweep over the first lives, a few hundred systematic ones, then random ones. */
+  /** `"all"` (default): a sweep over the first lives, then random ones. */
   readonly search?: SearchName | "all";
   /** Lives at most. Default 20,000. */
   readonly runs?: number;
@@ -36,7 +37,7 @@ export interface FuzzOptions {
   readonly choices?: Partial<NdisChoices>;
   /** What must hold besides every rule: returns, or throws, what is wrong. */
   readonly check?: LifeCheck | undefined;
-  /** Random lives: the first, and how far apart. For several workers on one seed. Defaults 0 and 1. */
+  /** Random and guided lives: the first, and how far apart. For several workers on one seed. Defaults 0 and 1. */
   readonly from?: number;
   readonly step?: number;
   /** Called after each life; false ends the search. */
@@ -106,6 +107,8 @@ export async function fuzzDriver(driver: FuzzDriver, options: FuzzOptions = {}):
     if (name === "sweep" && (search === "sweep" || first === 0))
       found = await searchSweep(player, seed, search === "all" ? SWEPT_LIVES : runs, progress, goOn);
     else if (name === "systematic") found = await searchSystematic(player, bound, progress, goOn, options.cut ?? true);
+    else if (name === "guided")
+      found = await searchGuided(player, seed, runs, progress, goOn, first, options.step ?? 1);
     else if (name === "random")
       found = await searchRandom(player, seed, runs, progress, goOn, first, options.step ?? 1);
   }

@@ -43,8 +43,8 @@ export interface LifeView {
   readonly ended: boolean;
 }
 
-/** Returns (or throws) what is wrong, in a sentence. */
-export type LifeCheck = (view: LifeView) => string | undefined | void;
+/** Returns, or throws, a sentence that says what is wrong; nothing, or anything but a string, where all is well. */
+export type LifeCheck = (view: LifeView) => unknown;
 
 /** Options of a player. */
 export interface LifePlayerOptions {
@@ -429,7 +429,7 @@ export class LifePlayer {
     }
     if (this.#check === undefined) return;
     const view: LifeView = { machine, adapters: this.#nics.map((nic) => nic.adapter), ended };
-    let wrong: string | undefined | void;
+    let wrong: unknown;
     try {
       wrong = this.#check(view);
     } catch (error) {
@@ -521,6 +521,19 @@ export class LifePlayer {
     const { liveBytes } = machine.core.stats();
     if (liveBytes !== 0)
       this.#stop("NothingLiveAtRelease", "LEAK_AT_RELEASE", `${liveBytes} bytes are live at the end`);
+  }
+
+  /** The counters of the driver's adapters and of the core at the end of the last life, by their binary logarithms. */
+  counters(): string {
+    let text = "";
+    const log = (n: number): number => 32 - Math.clz32(Math.min(n, 2 ** 31));
+    for (const { adapter } of this.#nics) {
+      const { accepted, completed, completedNull, dropped, refused, synchronous, freed } = adapter.record;
+      text += `${log(accepted)},${log(completed)},${log(completedNull)},${log(dropped)},${log(refused)},${log(synchronous)},${log(freed)};`;
+      text += `${log(adapter.services.framesIndicated)},${adapter.services.dropped.size},${log(adapter.services.errorLog.length)}|`;
+    }
+    const stats = this.#machine.core.stats();
+    return `${text}${log(stats.failures)},${log(stats.peakLiveBytes)}`;
   }
 
   /** What can be seen of a state: memory, requests, adapters, and what is due next. */

@@ -1,11 +1,12 @@
 /**
- * Three searches for a life that goes wrong.
+ * Searches for a life that goes wrong.
  *
  *   random      lives drawn from a seed, with swarm weights: whole kinds of event are switched off in each life
  *   sweep       for each of some lives: fail the n-th allocation for n = 1, 2, ... until a life has fewer, once and then
  *               from n on
  *   systematic  every sequence of a small alphabet up to a bound, shortest first, equal states cut; says whether it
  *               came to the end of the bound
+ *   guided      lives that showed something new are kept and changed (search-guided.ts)
  *
  * The default, `"all"`, is random with a sweep over the lives it starts with.
  */
@@ -13,8 +14,8 @@ import { Prng } from "../machine/index.js";
 import { EVENT_KINDS, EVENT_TABLE, type Life, type LifeEvent, type LifeEventKind, MEMORIES } from "./life.js";
 import type { DriverFinding, LifePlayer } from "./life-player.js";
 
-export type SearchName = "random" | "sweep" | "systematic";
-export const SEARCHES: readonly SearchName[] = ["random", "sweep", "systematic"];
+export type SearchName = "random" | "sweep" | "systematic" | "guided";
+export const SEARCHES: readonly SearchName[] = ["random", "sweep", "systematic", "guided"];
 
 /** A life that went wrong. */
 export interface FoundLife {
@@ -48,7 +49,8 @@ const STATES_KEPT = 1_000_000;
 /** Asked after each run; false ends the search. */
 export type GoOn = () => boolean | Promise<boolean>;
 
-async function tryLife(
+/** Play one life of a search and count what it showed. */
+export async function tryLife(
   player: LifePlayer,
   life: Life,
   progress: SearchProgress,
