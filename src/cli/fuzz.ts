@@ -32,8 +32,8 @@ and may export \`check\`; or a driver of this package (e100bex, ...).
   --seconds N        stop after N seconds (default 30, unless --runs is given)
   --runs N           stop after N lives
   --seed N           0 to 2^53 - 1 (default 1); one seed, one history
-  --search NAME      all (default: sweep, then random), random, sweep,
-                     systematic, guided
+  --search NAME      all (default: random, a sweep, random), random,
+                     sweep, systematic
   --bound N          systematic: events in a life at most (default 4)
   --jobs N           worker threads (default 1)
   --out DIR          where test and replay files go (default .)
@@ -141,8 +141,7 @@ function parse(args: readonly string[]): FuzzArguments {
     return typeof text === "string" ? parseInteger(`--${name}`, text, least, most) : fallback;
   };
   const search = values.search ?? "all";
-  if (!["all", "random", "sweep", "systematic", "guided"].includes(search))
-    throw new UsageError(`no search \`${search}\``);
+  if (!["all", "random", "sweep", "systematic"].includes(search)) throw new UsageError(`no search \`${search}\``);
   const unlimited = values.runs !== undefined || values.speed === true;
   const seconds = number("seconds", unlimited ? 1e9 : DEFAULT_SECONDS, 1, 1e9);
   return {

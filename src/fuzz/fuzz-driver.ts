@@ -17,7 +17,6 @@ import {
   searchSweep,
   searchSystematic,
 } from "./search.js";
-import { searchGuided } from "./search-guided.js";
 import { shrinkLife } from "./shrink-life.js";
 import { lifeToHex, tellLife } from "./story.js";
 
@@ -25,7 +24,7 @@ import { lifeToHex, tellLife } from "./story.js";
 export interface FuzzOptions {
   /** An integer, 0 to 2^53 - 1. Default 1. */
   readonly seed?: number;
-  /** `"all"` (default): a sweep over the first lives, then random ones. */
+  /** `"all"` (default): random lives, a sweep over the first ones, then random lives from there on. */
   readonly search?: SearchName | "all";
   /** Lives at most. Default 20,000. */
   readonly runs?: number;
@@ -37,7 +36,7 @@ export interface FuzzOptions {
   readonly choices?: Partial<NdisChoices>;
   /** What must hold besides every rule: returns, or throws, what is wrong. */
   readonly check?: LifeCheck | undefined;
-  /** Random and guided lives: the first, and how far apart. For several workers on one seed. Defaults 0 and 1. */
+  /** Random lives: the first, and how far apart. For several workers on one seed. Defaults 0 and 1. */
   readonly from?: number;
   readonly step?: number;
   /** Called after each life; false ends the search. */
@@ -78,6 +77,8 @@ export interface FuzzReport {
 
 const DEFAULT_RUNS = 20_000;
 const SWEPT_LIVES = 6;
+/** Random lives before the sweep. */
+const FIRST_LIVES = 256;
 const DEFAULT_BOUND = 4;
 
 /** Explore what the machine may do to a driver. Everything is decided by the seed. */
@@ -99,18 +100,27 @@ export async function fuzzDriver(driver: FuzzDriver, options: FuzzOptions = {}):
   };
   let found: FoundLife | undefined;
   let by: SearchName = "random";
-  const wanted: readonly SearchName[] = search === "all" ? ["sweep", "random"] : [search];
-  const first = options.from ?? 0;
-  for (const name of wanted) {
+  const { from = 0, step = 1, cut = true } = options;
+  // Most bugs are found by the first random lives; what only one failure in a hundred shows is left to the sweep.
+  const before = from + FIRST_LIVES * step;
+  const random = (first: number, most: number): Promise<FoundLife | undefined> =>
+    searchRandom(player, seed, most, progress, goOn, first, step);
+  const sweep = (lives: number): Promise<FoundLife | undefined> => searchSweep(player, seed, lives, progress, goOn);
+  const all: readonly (readonly [SearchName, () => Promise<FoundLife | undefined>])[] = [
+    ["random", () => random(from, before)],
+    // Of several workers one sweeps.
+    ...(from === 0 ? [["sweep", () => sweep(SWEPT_LIVES)] as const] : []),
+    ["random", () => random(before, Number.POSITIVE_INFINITY)],
+  ];
+  const one: Readonly<Record<SearchName, () => Promise<FoundLife | undefined>>> = {
+    random: () => random(from, Number.POSITIVE_INFINITY),
+    sweep: () => sweep(runs),
+    systematic: () => searchSystematic(player, bound, progress, goOn, cut),
+  };
+  for (const [name, go] of search === "all" ? all : [[search, one[search]] as const]) {
     if (found !== undefined || stopped) break;
     by = name;
-    if (name === "sweep" && (search === "sweep" || first === 0))
-      found = await searchSweep(player, seed, search === "all" ? SWEPT_LIVES : runs, progress, goOn);
-    else if (name === "systematic") found = await searchSystematic(player, bound, progress, goOn, options.cut ?? true);
-    else if (name === "guided")
-      found = await searchGuided(player, seed, runs, progress, goOn, first, options.step ?? 1);
-    else if (name === "random")
-      found = await searchRandom(player, seed, runs, progress, goOn, first, options.step ?? 1);
+    found = await go();
   }
   const { events, states, situations, lastNewState, exhausted } = progress;
   const common = {

@@ -523,19 +523,6 @@ export class LifePlayer {
       this.#stop("NothingLiveAtRelease", "LEAK_AT_RELEASE", `${liveBytes} bytes are live at the end`);
   }
 
-  /** The counters of the driver's adapters and of the core at the end of the last life, by their binary logarithms. */
-  counters(): string {
-    let text = "";
-    const log = (n: number): number => 32 - Math.clz32(Math.min(n, 2 ** 31));
-    for (const { adapter } of this.#nics) {
-      const { accepted, completed, completedNull, dropped, refused, synchronous, freed } = adapter.record;
-      text += `${log(accepted)},${log(completed)},${log(completedNull)},${log(dropped)},${log(refused)},${log(synchronous)},${log(freed)};`;
-      text += `${log(adapter.services.framesIndicated)},${adapter.services.dropped.size},${log(adapter.services.errorLog.length)}|`;
-    }
-    const stats = this.#machine.core.stats();
-    return `${text}${log(stats.failures)},${log(stats.peakLiveBytes)}`;
-  }
-
   /** What can be seen of a state: memory, requests, adapters, and what is due next. */
   #fingerprint(): string {
     const machine = this.#machine;

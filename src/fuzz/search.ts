@@ -6,16 +6,15 @@
  *               from n on
  *   systematic  every sequence of a small alphabet up to a bound, shortest first, equal states cut; says whether it
  *               came to the end of the bound
- *   guided      lives that showed something new are kept and changed (search-guided.ts)
  *
- * The default, `"all"`, is random with a sweep over the lives it starts with.
+ * The default, `"all"`, plays some random lives, a sweep over the lives it started with, and random lives from there on.
  */
 import { Prng } from "../machine/index.js";
 import { EVENT_KINDS, EVENT_TABLE, type Life, type LifeEvent, type LifeEventKind, MEMORIES } from "./life.js";
 import type { DriverFinding, LifePlayer } from "./life-player.js";
 
-export type SearchName = "random" | "sweep" | "systematic" | "guided";
-export const SEARCHES: readonly SearchName[] = ["random", "sweep", "systematic", "guided"];
+export type SearchName = "random" | "sweep" | "systematic";
+export const SEARCHES: readonly SearchName[] = ["random", "sweep", "systematic"];
 
 /** A life that went wrong. */
 export interface FoundLife {
@@ -50,7 +49,7 @@ const STATES_KEPT = 1_000_000;
 export type GoOn = () => boolean | Promise<boolean>;
 
 /** Play one life of a search and count what it showed. */
-export async function tryLife(
+async function tryLife(
   player: LifePlayer,
   life: Life,
   progress: SearchProgress,

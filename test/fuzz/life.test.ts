@@ -113,19 +113,6 @@ test("the systematic search finds it too, and says that it exhausted its bound w
   assert.is(cut.exhausted, false);
 });
 
-test("the guided search finds it, and comes to situations that fewer random lives reach", async () => {
-  const found = await fuzzDriver(racer(false), { search: "guided", seed: 2, runs: 4000 });
-  assert.is(found.found?.finding.rule, "NothingPendingAtRelease");
-  assert.is(found.found?.by, "guided");
-  const driver = HOUSE_DRIVERS[0] as FuzzDriver;
-  const [guided, random] = [
-    await fuzzDriver(driver, { search: "guided", seed: 2, runs: 1500 }),
-    await fuzzDriver(driver, { search: "random", seed: 2, runs: 1500 }),
-  ];
-  assert.is(guided.found, null, guided.found?.story);
-  assert.ok(guided.situations > random.situations, `${guided.situations} guided, ${random.situations} random`);
-});
-
 test("a sweep fails each allocation in turn", async () => {
   const report = await fuzzDriver(racer(true, "leaks where initialize fails"), { search: "sweep", runs: 2000 });
   assert.is(report.found?.by, "sweep");
