@@ -8,7 +8,7 @@ import type { FuzzArguments } from "./fuzz.js";
 
 /** Play one target, or all of them, each for the given time. */
 export async function fuzzTargets(given: FuzzArguments, io: CommandIo): Promise<number> {
-  const { playTarget, TARGETS } = await import("../fuzz/index.js");
+  const { playContained, playTarget, TARGETS } = await import("../fuzz/index.js");
   const wanted = TARGETS.filter((one) => given.target === "all" || one.name === given.target);
   if (wanted.length === 0)
     throw new UsageError(`no target \`${given.target}\`; there are ${TARGETS.map((one) => one.name).join(", ")}`);
@@ -22,7 +22,7 @@ export async function fuzzTargets(given: FuzzArguments, io: CommandIo): Promise<
       const corpus =
         given.corpus === undefined ? [] : filesOf(join(given.corpus, given.target === "all" ? entry.name : ""));
       for (const file of corpus) {
-        const found = await target.play(readFileSync(file));
+        const found = await playContained(target, readFileSync(file));
         if (found === undefined) continue;
         findings++;
         io.err(`${entry.name}: ${file}: ${found.message}\n`);
@@ -46,7 +46,7 @@ export async function fuzzTargets(given: FuzzArguments, io: CommandIo): Promise<
       if (finding === null) continue;
       const hex = Buffer.from(finding.input).toString("hex");
       io.out(`            seed ${given.seed}, input ${finding.run}, shrunk to ${finding.input.length} bytes: ${hex}\n`);
-      await entry.open().play(finding.input, (line) => io.out(`              ${line}\n`));
+      await playContained(entry.open(), finding.input, (line) => io.out(`              ${line}\n`));
     }
   } finally {
     Error.stackTraceLimit = limit;

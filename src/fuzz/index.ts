@@ -45,6 +45,7 @@ export {
   inputOf,
   type Played,
   type PlayLimits,
+  playContained,
   playTarget,
   shrinkInput,
   type TargetEntry,

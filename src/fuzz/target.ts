@@ -88,6 +88,20 @@ export function inputOf(seed: number, run: number, target: FuzzTarget): Uint8Arr
   return bytes;
 }
 
+/** Play an input; what is thrown, a trap of the core say, is a finding like any other. */
+export function playContained(target: FuzzTarget, bytes: Uint8Array, tell?: (line: string) => void): Played {
+  const thrown = (error: unknown): TargetFinding => {
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
+    return { step: 0, message: `it threw ${error instanceof Error ? error.message : String(error)}${cause}` };
+  };
+  try {
+    const played = target.play(bytes, tell);
+    return played instanceof Promise ? played.catch(thrown) : played;
+  } catch (error) {
+    return thrown(error);
+  }
+}
+
 /** Play inputs of a seed until a limit, or until something is wrong; then the input is shrunk. */
 export async function playTarget(target: FuzzTarget, seed: number, limits: PlayLimits): Promise<TargetResult> {
   const began = target.operations;
@@ -100,11 +114,11 @@ export async function playTarget(target: FuzzTarget, seed: number, limits: PlayL
   });
   for (let run = 0; run < limits.runs; run++) {
     const input = inputOf(seed, run, target);
-    const played = target.play(input);
+    const played = playContained(target, input);
     const found = played instanceof Promise ? await played : played;
     if (found !== undefined) {
       const small = await shrinkInput(target, input);
-      const again = (await target.play(small)) ?? found;
+      const again = (await playContained(target, small)) ?? found;
       return result(run + 1, { ...again, run, input: small });
     }
     if (limits.goOn?.() === false) return result(run + 1, null);
@@ -118,7 +132,7 @@ export async function shrinkInput(target: FuzzTarget, input: Uint8Array, tries =
   let left = tries;
   const fails = async (bytes: Uint8Array): Promise<boolean> => {
     left--;
-    return left > 0 && (await target.play(bytes)) !== undefined;
+    return left > 0 && (await playContained(target, bytes)) !== undefined;
   };
   const unit = target.unitBytes;
   for (let before: Uint8Array = new Uint8Array(0); !sameBytes(before, best) && left > 0; ) {
