@@ -263,8 +263,8 @@ export const CORE_BUGS: readonly PlantedBug[] = [
     "off by one",
     "of four blocks taken at once the spare ones start one frame late",
     "allocate.ts",
-    "keepNew(stack, frame + i * frames);",
-    "keepNew(stack, frame + i * frames + (frames > 1 ? 1 : 0));",
+    "keepNew(stack, frame + (i << order));",
+    "keepNew(stack, frame + (i << order) + (order > 0 ? 1 : 0));",
   ),
   bug(
     "quick-free-past-stack",
