@@ -32,10 +32,6 @@ export function reproduction(
     framework === "uvu"
       ? ['import { test } from "uvu";', 'import * as assert from "uvu/assert";']
       : ['import assert from "node:assert/strict";', 'import { test } from "node:test";'];
-  const check =
-    framework === "uvu"
-      ? "  assert.is(finding, null, finding?.message);"
-      : "  assert.equal(finding, null, finding?.message);";
   return [
     `// Found by: ${seedLine}`,
     ...describeSetup(life).map((line) => `// ${line}`),
@@ -56,7 +52,7 @@ export function reproduction(
     `test(${JSON.stringify(name)}, async () => {`,
     "  const { driver, check } = driverOf(subject);",
     "  const { finding } = await replayLife(driver, life, { check });",
-    check,
+    "  assert.ok(finding === null, finding?.message);",
     "});",
     ...(framework === "uvu" ? ["", "test.run();"] : []),
     "",
