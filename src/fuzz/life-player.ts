@@ -21,6 +21,7 @@ import type { Adapter, LoadedDriver, LogMode, Machine } from "../machine/index.j
 import { UpperLayer } from "../run/upper-layer.js";
 import type { Life, LifeEvent } from "./life.js";
 import { type Decisions, type FuzzDriver, LifeMachines, squeeze } from "./life-machine.js";
+import { fingerprint } from "./life-state.js";
 import { type FuzzDevice, NoiseDevice } from "./noise-device.js";
 import { Situations } from "./situations.js";
 
@@ -113,6 +114,8 @@ export class LifePlayer {
   readonly #check: LifeCheck | undefined;
   /** What has happened to the driver so far, and in which state of its adapter: over all lives. */
   readonly situations: Situations = new Situations();
+  /** States count as equal only where the bytes of live blocks and the armed failures are: for searches that cut. */
+  exact = false;
   // Of the life that is played now.
   #machine!: Machine;
   #loaded!: LoadedDriver;
@@ -159,7 +162,7 @@ export class LifePlayer {
         listener?.event(step, event, this.#machine);
         this.#look(false);
       }
-      state = this.#fingerprint();
+      state = fingerprint(this.#machine, this.#nics, this.exact ? this.#decisions : null);
       await this.#end();
       this.#look(true);
       this.#audit();
@@ -522,29 +525,6 @@ export class LifePlayer {
     if (liveBytes !== 0)
       this.#stop("NothingLiveAtRelease", "LEAK_AT_RELEASE", `${liveBytes} bytes are live at the end`);
   }
-
-  /** What can be seen of a state: memory, requests, adapters, and what is due next. */
-  #fingerprint(): string {
-    const machine = this.#machine;
-    const { dispatcher } = machine.environment;
-    const due = machine.nextEventNs - machine.nowNs;
-    const parts = this.#nics.map(({ adapter, busy }) => {
-      const { record } = adapter;
-      const context = shape(record.context, 2);
-      return `${adapter.state}${busy ? "+" : ""} ${record.liveBlocks} ${record.pending} ${context}`;
-    });
-    return `${machine.core.imageDigest()} ${dispatcher.waiting}/${dispatcher.undelivered} ${due} ${parts.join("|")}`;
-  }
-}
-
-/** The plain numbers, strings and booleans of an object, some levels deep: what shows of a driver's state. */
-function shape(value: unknown, depth: number): string {
-  if (typeof value === "number" || typeof value === "boolean" || typeof value === "string") return String(value);
-  if (typeof value !== "object" || value === null || depth === 0) return typeof value;
-  if (Array.isArray(value)) return `[${value.length}]`;
-  return Object.entries(value)
-    .map(([key, inner]) => `${key}:${shape(inner, depth - 1)}`)
-    .join(",");
 }
 
 function codeOf(error: unknown): string {

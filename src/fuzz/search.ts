@@ -216,6 +216,7 @@ export async function searchSystematic(
   cut = true,
 ): Promise<FoundLife | undefined> {
   progress.exhausted = false;
+  player.exact = true;
   const seen = new Set<string>();
   let level: (readonly LifeEvent[])[] = [[]];
   for (let depth = 1; depth <= bound; depth++) {
@@ -226,13 +227,8 @@ export async function searchSystematic(
         const { found, state } = await tryLife(player, life, progress);
         if (found !== undefined) return found;
         if (!(await goOn())) return undefined;
-        const armed = life.events
-          .slice(-2)
-          .map((one) => (isArming(one) ? one.kind : ""))
-          .join();
-        const key = `${state} ${armed}`;
-        if (cut && seen.has(key)) continue;
-        seen.add(key);
+        if (cut && seen.has(state)) continue;
+        seen.add(state);
         next.push(life.events);
       }
     }
@@ -240,9 +236,4 @@ export async function searchSystematic(
   }
   progress.exhausted = true;
   return undefined;
-}
-
-/** Changes what comes next, and nothing that can be seen. */
-function isArming(event: LifeEvent): boolean {
-  return event.kind === "failQueue" || event.kind === "failService" || event.kind === "race";
 }
