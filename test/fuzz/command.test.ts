@@ -1,0 +1,96 @@
+/** The command: what it prints, what it returns, what it refuses; and the score, on one bug of each kind. */
+// timeout: 180 s
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { main } from "../../src/cli/main.js";
+
+const test = suite("ndis-shmem fuzz");
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = "";
+  let err = "";
+  const io = {
+    out: (text: string) => {
+      out += text;
+    },
+    err: (text: string) => {
+      err += text;
+    },
+    progress: false,
+    columns: 80,
+  };
+  const code = await main(["fuzz", ...args], io);
+  return { code, out, err };
+}
+
+test("a clean driver: exit code 0, and the same report for the same seed", async () => {
+  const args = ["e100bex", "--runs", "300", "--seed", "9", "--json"];
+  const reports = [await run(...args), await run(...args)].map(({ code, out }) => {
+    assert.is(code, 0);
+    const { timing, ...report } = JSON.parse(out) as { readonly timing: { readonly runsPerSecond: number } };
+    assert.ok(timing.runsPerSecond > 0);
+    return report as { readonly runs?: number; readonly found?: unknown; readonly situations?: number };
+  });
+  assert.equal(reports[0], reports[1]);
+  assert.is(reports[0]?.runs, 300);
+  assert.is(reports[0]?.found, null);
+  assert.ok((reports[0]?.situations ?? 0) > 50);
+});
+
+test("the systematic search says whether it exhausted its bound", async () => {
+  const all = await run("e100bex", "--search", "systematic", "--bound", "2");
+  assert.match(all.out, /nothing found.*the bound is exhausted/);
+  const some = await run("e100bex", "--search", "systematic", "--bound", "3", "--runs", "50");
+  assert.match(some.out, /^e100bex: nothing found\. 50 lives .*the bound is not exhausted/);
+});
+
+test("a target by name and seed, as a table and as JSON", async () => {
+  const { code, out } = await run("--target", "codec", "--runs", "50", "--seed", "3");
+  assert.is(code, 0);
+  assert.match(out, /^codec +nothing found {2}\(50 inputs, 50 operations/);
+  const json = JSON.parse((await run("--target", "all", "--runs", "5", "--json")).out) as {
+    readonly targets: readonly { readonly target: string; readonly runs: number }[];
+  };
+  assert.equal(
+    json.targets.map(({ target, runs }) => [target, runs]),
+    ["core", "translator", "ring", "ndis", "snapshot", "capture", "codec"].map((name) => [name, 5]),
+  );
+});
+
+const REFUSED: readonly (readonly [readonly string[], RegExp])[] = [
+  [[], /which driver\?/],
+  [["./no-such-driver.mjs"], /there is no file .*no-such-driver\.mjs/],
+  [["package.json"], /cannot be imported|exports no driver/],
+  [["e100bex", "netkvm"], /one driver, not 2/],
+  [["e100bex", "--search", "lucky"], /no search `lucky`/],
+  [["e100bex", "--runs", "0"], /--runs takes an integer from 1/],
+  [["e100bex", "--life", "xyz"], /--life takes bytes in hexadecimal/],
+  [["e100bex", "--replay", "no/such.json"], /cannot be read/],
+  [["--target", "none"], /no target `none`/],
+  [["--target", "core", "--corpus", "no/such"], /corpus folder no\/such cannot be read/],
+  [["e100bex", "--nonsense"], /nonsense/],
+];
+for (const [args, message] of REFUSED) {
+  test(`refused with exit code 2: ${args.join(" ") || "nothing at all"}`, async () => {
+    const { code, err } = await run(...args);
+    assert.is(code, 2);
+    assert.match(err, message);
+  });
+}
+
+test("the score: a bug in a driver and one in the core are planted, found and shrunk", async () => {
+  for (const name of ["rtlnwifi/late-buffer-is-kept", "core/mask-not-set"]) {
+    const { code, out, err } = await run("--score", "--only", name, "--json");
+    assert.is(code, 0, err);
+    const { bugs } = JSON.parse(out) as { readonly bugs: readonly Record<string, unknown>[] };
+    assert.is(bugs.length, 1);
+    const [bug] = bugs as [Record<string, unknown>];
+    assert.is(bug.name, name);
+    assert.is(bug.where, name.split("/")[0]);
+    assert.is(bug.found, true);
+    for (const field of ["runs", "seconds", "steps"]) assert.type(bug[field], "number", field);
+    assert.ok((bug.steps as number) <= 12 && (bug.runs as number) >= 1);
+  }
+});
+
+test.run();
