@@ -43,6 +43,10 @@ export async function score(given: FuzzArguments, io: CommandIo): Promise<number
     throw new UsageError("--score works in a checkout of ndis-shmem, from its root");
   const bugs = PLANTED_BUGS.filter((bug) => given.only === undefined || bug.name.includes(given.only));
   const searches: readonly (SearchName | "all")[] = given.all ? ["all", ...SEARCHES] : [given.search];
+  // An anchor that is gone is heard before minutes are spent, not after.
+  for (const bug of bugs)
+    for (const { file } of bug.changes)
+      planted({ ...bug, changes: bug.changes.filter((one) => one.file === file) }, file, readFileSync(file, "utf8"));
   const folder = mkdtempSync(join(tmpdir(), "ndis-shmem-score-"));
   const scored: ScoredBug[] = [];
   const seconds = Math.min(given.seconds, SECONDS);
