@@ -75,7 +75,7 @@ export async function speed(given: FuzzArguments, io: CommandIo): Promise<number
       const target = entry.open();
       const step = async (run: number, counted: Counted): Promise<void> => {
         const before = target.operations;
-        const played = target.play(fuzz.inputOf(seed, run, target));
+        const played = fuzz.playContained(target, fuzz.inputOf(seed, run, target));
         const found = played instanceof Promise ? await played : played;
         if (found !== undefined) throw new Error(`${entry.name}: ${found.message} in input ${run} of seed ${seed}`);
         counted.units += target.operations - before;
