@@ -28,7 +28,7 @@
  * after it. Geometry is looked at first, because all pointers stem from it; when it fails nothing else is believed or walked. Changes nothing but the report. Cost: in proportion to the frames.
  */
 import {
-  CODE_BIAS, FIRST_HOT, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_FIRST_ZONE, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT,
+  CODE_BIAS, FIRST_HOT, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_DRAIN, H_FIRST_ZONE, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT,
   H_MEMORY_PAGES, H_PEAK_FRAMES, H_READY_LIMIT, H_TAKEN_FRAMES, H_TOTAL_FRAMES, H_VERSION, H_WITHHELD_FRAMES, H_ZONE_COUNT, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL,
   KEYED_FRAMES, KEYS, KIND_FOREIGN, KIND_SCATTERED, MAGIC, MAP_LIMIT, MAP_RECORD, MARK_READY, MARK_READY_FREED, M_BYTES, M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG,
   M_VIRTUAL, PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT, REPORT, REPORT_CAPACITY, RULE_BLOCKS, RULE_BUDDIES, RULE_CLASSES, RULE_COUNTS, RULE_GEOMETRY, RULE_INDEX, RULE_LENGTHS,
@@ -315,7 +315,7 @@ function isReady(entry: u32): bool {
  */
 function disguiseReady(back: bool): bool {
   const zone = <usize>load<u32>(H_FIRST_ZONE);
-  if (!back && !sizesLead()) return wrongReady(0);
+  if (!back && (!sizesLead() || load<u32>(H_DRAIN) > STACK_COUNT)) return wrongReady(0);
   for (let number: u32 = 1; number < STACK_COUNT; ++number) {
     const stack = stackOf(number);
     const frames = load<u32>(stack, S_FRAMES);
