@@ -9,9 +9,9 @@ import type { BrokenRule } from "./api.js";
 import type { CoreState } from "./state.js";
 
 const RULES: Record<number, readonly [name: string, sentence: string]> = {
-  [L.RULE_GEOMETRY]: ["geometry", "what opening wrote once is no longer as it was written"],
+  [L.RULE_GEOMETRY]: ["geometry", "what opening wrote has changed"],
   [L.RULE_PARTITION]: ["partition", "a frame is both free and live, or neither, or lies outside its zone"],
-  [L.RULE_COUNTS]: ["counts", "free + live + withheld is not the total, or blocks are miscounted"],
+  [L.RULE_COUNTS]: ["counts", "free + live + withheld is not the total, or a count is wrong"],
   [L.RULE_WORDS]: ["words", "a page whose frames are all free is not kept as a run"],
   [L.RULE_CLASSES]: ["classes", "a page is not in the tree of its longest free run alone"],
   [L.RULE_RUNS]: ["runs", "a run of free pages leaves its zone or meets another"],
