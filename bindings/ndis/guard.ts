@@ -135,10 +135,10 @@ export class Guard {
   inspect(block: GuardedBlock): Damage | null {
     if (!this.#bytes.present) return null;
     const before = this.#bytes.at(block.physical - this.frameSize, this.frameSize);
-    for (let i = before.length - 1; i >= 0; i--) {
-      if (before[i] !== PADDING) {
-        return { code: "UNDERRUN", offset: i - this.frameSize, expected: PADDING, found: before[i] as number };
-      }
+    if (firstOther(before, PADDING) >= 0) {
+      let i = before.length - 1; // the nearest to the block is what a driver did
+      while (before[i] === PADDING) i--;
+      return { code: "UNDERRUN", offset: i - this.frameSize, expected: PADDING, found: before[i] as number };
     }
     const padded = this.#padded(block);
     const after = this.#bytes.at(block.physical + padded, block.coreBytes - this.frameSize - padded);
@@ -182,8 +182,15 @@ export class Guard {
   }
 }
 
+/** The first byte that is not `value`, or -1. Whole words are compared: every allocation looks at tens of thousands of bytes. */
 function firstOther(bytes: Uint8Array, value: number): number {
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== value) return i;
+  let i = 0;
+  for (; i < bytes.length && ((bytes.byteOffset + i) & 3) !== 0; i++) if (bytes[i] !== value) return i;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + i, (bytes.length - i) >>> 2);
+  const pattern = (value * 0x01010101) >>> 0;
+  let same = 0;
+  while (same < words.length && words[same] === pattern) same++;
+  for (i += same * 4; i < bytes.length; i++) if (bytes[i] !== value) return i;
   return -1;
 }
 
