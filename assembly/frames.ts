@@ -20,9 +20,9 @@
  * From: Knuth's buddy system; the words are those of a bitmap allocator; the exact remainder is "alloc_pages_exact" of
  * Linux.
  */
-import { PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT, Z_AVAILABLE, Z_COUNT, Z_END, Z_FIRST, Z_FREE, Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WORDS } from "./layout";
+import { PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT, Z_AVAILABLE, Z_END, Z_FIRST, Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WORDS } from "./layout";
 import { classOf, floorOrder, lowBits, runsOf, starts } from "./bits";
-import { add, addSplit, has, lowest, next, remove, removeSplit } from "./tree";
+import { add, addLeaf, has, lowest, next, remove, removeLeaf } from "./tree";
 import { resort, step } from "./steps";
 
 /** In place of the class of a word that has none. */
@@ -46,8 +46,8 @@ function rewrite(zone: usize, page: u32, old: u64, word: u64): void {
   const from = old == 0 ? NO_CLASS : classOf(old);
   const to = word == 0 ? NO_CLASS : classOf(word);
   if (from == to) return;
-  if (from != NO_CLASS) removeSplit(zone, from, page);
-  if (to != NO_CLASS) addSplit(zone, to, page);
+  if (from != NO_CLASS) removeLeaf(zone, from, page);
+  if (to != NO_CLASS) addLeaf(zone, to, page);
 }
 
 // ---- taking --------------------------------------------------------------------------------------------------------

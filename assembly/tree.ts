@@ -47,41 +47,20 @@ export function has(zone: usize, cls: u32, page: u32): bool {
 
 /** Make the run that starts at `page` a member. It is none yet. */
 export function add(zone: usize, cls: u32, page: u32): void {
-  assert(!has(zone, cls, page));
+  addLeaf(zone, cls, page >> scaleOf(cls));
+}
+
+/** The same by its index in the tree, inlined: that of a split page is the page. */
+// @ts-ignore: decorator
+@inline
+export function addLeaf(zone: usize, cls: u32, index: u32): void {
+  assert(!has(zone, cls, index << scaleOf(cls)));
   const counts = zone + Z_CLASS_COUNTS + (cls << 2);
   store<u32>(counts, load<u32>(counts) + 1);
-  const tree = treeOf(zone, cls);
-  const index = page >> scaleOf(cls);
-  const at = wordAt(tree, 0, index);
+  const at = wordAt(treeOf(zone, cls), 0, index);
   const word = load<u64>(at);
   store<u64>(at, word | ((<u64>1) << index));
   if (word == 0) addAbove(zone, cls, index >> 6);
-}
-
-/** `add` for a page that is split: classes 0 to 5. */
-// @ts-ignore: decorator
-@inline
-export function addSplit(zone: usize, cls: u32, page: u32): void {
-  assert(cls < PAGE_CLASS && !has(zone, cls, page));
-  const counts = zone + Z_CLASS_COUNTS + (cls << 2);
-  store<u32>(counts, load<u32>(counts) + 1);
-  const at = wordAt(treeOf(zone, cls), 0, page);
-  const word = load<u64>(at);
-  store<u64>(at, word | ((<u64>1) << page));
-  if (word == 0) addAbove(zone, cls, page >> 6);
-}
-
-/** `remove` for a page that is split. */
-// @ts-ignore: decorator
-@inline
-export function removeSplit(zone: usize, cls: u32, page: u32): void {
-  assert(cls < PAGE_CLASS && has(zone, cls, page));
-  const counts = zone + Z_CLASS_COUNTS + (cls << 2);
-  store<u32>(counts, load<u32>(counts) - 1);
-  const at = wordAt(treeOf(zone, cls), 0, page);
-  const word = load<u64>(at) & ~((<u64>1) << page);
-  store<u64>(at, word);
-  if (word == 0) removeAbove(zone, cls, page >> 6);
 }
 
 /** A word of the leaves is no longer 0. */
@@ -101,12 +80,17 @@ function addAbove(zone: usize, cls: u32, index: u32): void {
 
 /** Take the run that starts at `page` out. It is a member. */
 export function remove(zone: usize, cls: u32, page: u32): void {
-  assert(has(zone, cls, page));
+  removeLeaf(zone, cls, page >> scaleOf(cls));
+}
+
+/** The same by its index in the tree, inlined. */
+// @ts-ignore: decorator
+@inline
+export function removeLeaf(zone: usize, cls: u32, index: u32): void {
+  assert(has(zone, cls, index << scaleOf(cls)));
   const counts = zone + Z_CLASS_COUNTS + (cls << 2);
   store<u32>(counts, load<u32>(counts) - 1);
-  const tree = treeOf(zone, cls);
-  const index = page >> scaleOf(cls);
-  const at = wordAt(tree, 0, index);
+  const at = wordAt(treeOf(zone, cls), 0, index);
   const word = load<u64>(at) & ~((<u64>1) << index);
   store<u64>(at, word);
   if (word == 0) removeAbove(zone, cls, index >> 6);

@@ -64,7 +64,7 @@ export const CORE_BUGS: readonly PlantedBug[] = [
     "a page that became wholly free keeps its word beside its run",
     "frames.ts",
     "    rewrite(zone, page, old, 0);\n    giveRun(zone, page, 0);",
-    "    if (old != 0) removeSplit(zone, classOf(old), page);\n    giveRun(zone, page, 0);",
+    "    if (old != 0) removeLeaf(zone, classOf(old), page);\n    giveRun(zone, page, 0);",
   ),
   bug(
     "merged-page-stays-split",
