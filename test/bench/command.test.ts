@@ -5,26 +5,12 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Results } from "../../bench/index.js";
-import { main } from "../../src/cli/main.js";
+import { ndisShmem, type Outcome } from "../house/command.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bench-command-"));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 
-async function bench(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  const io = {
-    out: (text: string) => {
-      out += text;
-    },
-    err: (text: string) => {
-      err += text;
-    },
-    progress: false,
-    columns: 80,
-  };
-  return { code: await main(["bench", ...args], io), out, err };
-}
+const bench = (...args: string[]): Promise<Outcome> => ndisShmem("bench", ...args);
 
 const TINY = ["--rounds", "1", "--processes", "1"];
 

@@ -12,15 +12,13 @@ import * as L from "../../bindings/generated/layout.js";
 import {
   type AllocationHandle,
   type CoreApi,
-  MM_ANY_NODE_OK,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
   NdisAllocateSharedMemory,
   NdisFreeSharedMemory,
-  NdisSharedMemoryUsageReceive,
   type VirtualAddress,
 } from "../../bindings/index.js";
-import { type Block, open as openRig } from "../ndis/rig.js";
+import { type Block, open as openRig, sharedMemoryParameters } from "../ndis/rig.js";
 import { FRAME, MIB, refuses, SMALL, sound, take, untouched } from "./expect.js";
 import { limitMemory } from "./limited.js";
 
@@ -166,16 +164,7 @@ for (const name of ["release", "debug"]) {
     core.flush();
     const kept = rig.adapter.liveBlocks;
     const ask = (): ReturnType<typeof NdisAllocateSharedMemory> =>
-      NdisAllocateSharedMemory(rig.handle, {
-        Header: { Type: 0x80, Revision: 1, Size: 64 },
-        Flags: 0,
-        QueueId: 0,
-        PreferredNode: MM_ANY_NODE_OK,
-        Usage: NdisSharedMemoryUsageReceive,
-        Length: 3 * FRAME,
-        SGListBufferLength: 16 + 24 * 3,
-        SGListBuffer: { NumberOfElements: 0, Elements: [] },
-      });
+      NdisAllocateSharedMemory(rig.handle, sharedMemoryParameters(3 * FRAME, { SGListBufferLength: 16 + 24 * 3 }));
     const taken: AllocationHandle[] = [];
     for (;;) {
       const before = stateOf(core);

@@ -2,26 +2,11 @@
 // timeout: 180 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { main } from "../../src/cli/main.js";
+import { ndisShmem, type Outcome } from "../house/command.js";
 
 const test = suite("ndis-shmem fuzz");
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  const io = {
-    out: (text: string) => {
-      out += text;
-    },
-    err: (text: string) => {
-      err += text;
-    },
-    progress: false,
-    columns: 80,
-  };
-  const code = await main(["fuzz", ...args], io);
-  return { code, out, err };
-}
+const run = (...args: string[]): Promise<Outcome> => ndisShmem("fuzz", ...args);
 
 test("a clean driver: exit code 0, and the same report for the same seed", async () => {
   const args = ["e100bex", "--runs", "300", "--seed", "9", "--json"];

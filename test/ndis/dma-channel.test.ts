@@ -5,7 +5,6 @@ import {
   type AdapterHandle,
   DISPATCH_LEVEL,
   type DmaHandle,
-  MM_ANY_NODE_OK,
   NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
   NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE,
   type NDIS_STATUS,
@@ -42,6 +41,7 @@ import {
   open,
   type Rig,
   refused,
+  sharedMemoryParameters,
 } from "./rig.js";
 
 /** Channel 3 of the system's DMA controller. */
@@ -131,16 +131,10 @@ test("24 address lines: no byte at or above 16 MiB, for either allocation", asyn
       for (const { VirtualAddress, PhysicalAddress } of blocks)
         if (VirtualAddress !== null) assert.ok(PhysicalAddress + 4096 <= 2 ** 24);
     }
-    const { Status, AllocationHandle } = NdisAllocateSharedMemory(rig.handle, {
-      Header: { Type: 0x80, Revision: 1, Size: 64 },
-      Flags: 0,
-      QueueId: 0,
-      PreferredNode: MM_ANY_NODE_OK,
-      Usage: NdisSharedMemoryUsageOther,
-      Length: 4096,
-      SGListBufferLength: 40,
-      SGListBuffer: { NumberOfElements: 0, Elements: [] },
-    });
+    const { Status, AllocationHandle } = NdisAllocateSharedMemory(
+      rig.handle,
+      sharedMemoryParameters(4096, { Usage: NdisSharedMemoryUsageOther }),
+    );
     assert.equal(Status, lines32 ? NDIS_STATUS_SUCCESS : NDIS_STATUS_RESOURCES);
     if (AllocationHandle !== null) NdisFreeSharedMemory(rig.handle, AllocationHandle);
     check(rig.machine);

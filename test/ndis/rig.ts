@@ -12,11 +12,13 @@ import {
   DISPATCH_LEVEL,
   type DmaHandle,
   type DriverObjectHandle,
+  MM_ANY_NODE_OK,
   NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
   type NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
   type NDIS_PHYSICAL_ADDRESS,
   NDIS_SG_DMA_64_BIT_ADDRESS,
   type NDIS_SG_DMA_DESCRIPTION,
+  type NDIS_SHARED_MEMORY_PARAMETERS,
   type NDIS_STATUS,
   NDIS_STATUS_SUCCESS,
   NdisMAllocateSharedMemory,
@@ -25,6 +27,7 @@ import {
   NdisMRegisterMiniportDriver,
   NdisMRegisterScatterGatherDma,
   NdisMSetMiniportAttributes,
+  NdisSharedMemoryUsageReceive,
   type PVOID,
   ViolationError,
   type VirtualAddress,
@@ -215,4 +218,22 @@ export function refused(machine: Machine, code: string, act: () => unknown): Vio
   assert.deepEqual([machine.core.digest(), machine.core.imageDigest()], before, "a refused call changes nothing");
   check(machine);
   return thrown;
+}
+
+/** Parameters of the 6.20 pair: any node, room for one element, nothing else asked for. `more` replaces. */
+export function sharedMemoryParameters(
+  Length: number,
+  more: Partial<NDIS_SHARED_MEMORY_PARAMETERS> = {},
+): NDIS_SHARED_MEMORY_PARAMETERS {
+  return {
+    Header: { Type: 0x80, Revision: 1, Size: 64 },
+    Flags: 0,
+    QueueId: 0,
+    PreferredNode: MM_ANY_NODE_OK,
+    Usage: NdisSharedMemoryUsageReceive,
+    Length,
+    SGListBufferLength: 16 + 24,
+    SGListBuffer: { NumberOfElements: 0, Elements: [] },
+    ...more,
+  };
 }

@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import {
-  MM_ANY_NODE_OK,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
   NdisAllocateSharedMemory,
@@ -27,7 +26,16 @@ import {
   type VirtualAddress,
 } from "../../bindings/ndis/index.js";
 import type { MachineOptions } from "../../src/index.js";
-import { ATTRIBUTES, type Block, type DriverParts, type Nic, open, type Rig, refused } from "./rig.js";
+import {
+  ATTRIBUTES,
+  type Block,
+  type DriverParts,
+  type Nic,
+  open,
+  type Rig,
+  refused,
+  sharedMemoryParameters,
+} from "./rig.js";
 
 interface Case {
   readonly rule: string;
@@ -185,17 +193,7 @@ const CASES: readonly Case[] = [
     rule: "FreeByTheCallOfTheAllocation",
     code: "WRONG_HANDLE",
     before: (rig) => {
-      const given = {
-        Header: { Type: 0x80, Revision: 1, Size: 64 },
-        Flags: 0,
-        QueueId: 0,
-        PreferredNode: MM_ANY_NODE_OK,
-        Usage: NdisSharedMemoryUsageOther,
-        Length: 4096,
-        VirtualAddress: null as PVOID,
-        SGListBufferLength: 40,
-        SGListBuffer: { NumberOfElements: 0, Elements: [] as { Address: number; Length: number }[] },
-      };
+      const given = sharedMemoryParameters(4096, { Usage: NdisSharedMemoryUsageOther });
       assert.equal(NdisAllocateSharedMemory(rig.handle, given as never).Status, NDIS_STATUS_SUCCESS);
       return given;
     },

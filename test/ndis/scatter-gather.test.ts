@@ -4,7 +4,6 @@ import { test } from "uvu";
 import {
   type AllocationHandle,
   type MDL,
-  MM_ANY_NODE_OK,
   NDIS_SG_LIST_WRITE_TO_DEVICE,
   NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS,
   type NDIS_SHARED_MEMORY_PARAMETERS,
@@ -29,7 +28,17 @@ import {
 } from "../../bindings/ndis/index.js";
 import type { DeviceModel, DevicePort, MachineOptions } from "../../src/index.js";
 import { Machine } from "../../src/index.js";
-import { type Block, check, type DriverParts, makeDriver, type Nic, open, type Rig, refused } from "./rig.js";
+import {
+  type Block,
+  check,
+  type DriverParts,
+  makeDriver,
+  type Nic,
+  open,
+  type Rig,
+  refused,
+  sharedMemoryParameters,
+} from "./rig.js";
 
 /** A rig whose ProcessSGListHandler keeps what it gets. */
 async function withLists(
@@ -254,23 +263,9 @@ test("misuse C10: remapped: a list for transmission may be read by the device an
   }
 });
 
-function parameters(Length: number, more: Partial<NDIS_SHARED_MEMORY_PARAMETERS> = {}): NDIS_SHARED_MEMORY_PARAMETERS {
-  return {
-    Header: { Type: 0x80, Revision: 1, Size: 64 },
-    Flags: 0,
-    QueueId: 0,
-    PreferredNode: MM_ANY_NODE_OK,
-    Usage: 4,
-    Length,
-    SGListBufferLength: 16 + 24,
-    SGListBuffer: { NumberOfElements: 0, Elements: [] },
-    ...more,
-  };
-}
-
 test("the 6.20 pair: one element, SharedMemoryHandle NULL, freed by its handle; choice C34", async () => {
   const rig = await open();
-  const asked = parameters(100_000);
+  const asked = sharedMemoryParameters(100_000);
   const { Status, AllocationHandle } = NdisAllocateSharedMemory(rig.handle, asked);
   assert.equal(Status, NDIS_STATUS_SUCCESS);
   assert.equal(asked.SharedMemoryHandle, null);
@@ -300,13 +295,13 @@ test("the 6.20 pair: one element, SharedMemoryHandle NULL, freed by its handle; 
 
 test("choice C34: several elements, when contiguity was not asked for", async () => {
   const rig = await open({}, { choices: { elementsWithoutProvider: "several" } });
-  const scattered = parameters(10_000, { SGListBufferLength: 16 + 24 * 3 });
+  const scattered = sharedMemoryParameters(10_000, { SGListBufferLength: 16 + 24 * 3 });
   assert.equal(NdisAllocateSharedMemory(rig.handle, scattered).Status, NDIS_STATUS_SUCCESS);
   assert.deepEqual(
     scattered.SGListBuffer.Elements.map((one) => one.Length),
     [4096, 4096, 1808],
   );
-  const whole = parameters(10_000, { Flags: NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS });
+  const whole = sharedMemoryParameters(10_000, { Flags: NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS });
   assert.equal(NdisAllocateSharedMemory(rig.handle, whole).Status, NDIS_STATUS_SUCCESS);
   assert.equal(whole.SGListBuffer.NumberOfElements, 1);
 });
@@ -318,14 +313,14 @@ test("sequence 25: room for one element, CONTIGUOUS clear, no free run long enou
     if (i % 2 === 0) rig.nic.free(block);
   });
   const before = rig.machine.core.digest();
-  assert.deepEqual(NdisAllocateSharedMemory(rig.handle, parameters(8192)), {
+  assert.deepEqual(NdisAllocateSharedMemory(rig.handle, sharedMemoryParameters(8192)), {
     Status: NDIS_STATUS_INVALID_PARAMETER,
     AllocationHandle: null,
   });
   assert.equal(rig.machine.core.digest(), before);
-  const contiguous = parameters(8192, { Flags: NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS });
+  const contiguous = sharedMemoryParameters(8192, { Flags: NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS });
   assert.equal(NdisAllocateSharedMemory(rig.handle, contiguous).Status, NDIS_STATUS_RESOURCES);
-  const roomy = parameters(8192, { SGListBufferLength: 16 + 48 });
+  const roomy = sharedMemoryParameters(8192, { SGListBufferLength: 16 + 48 });
   assert.equal(NdisAllocateSharedMemory(rig.handle, roomy).Status, NDIS_STATUS_SUCCESS);
   assert.equal(roomy.SGListBuffer.NumberOfElements, 2);
   check(rig.machine);
@@ -334,7 +329,7 @@ test("sequence 25: room for one element, CONTIGUOUS clear, no free run long enou
 test("the 6.20 pair refuses what it does not know", async () => {
   const rig = await open();
   const status = (more: Partial<NDIS_SHARED_MEMORY_PARAMETERS>): number =>
-    NdisAllocateSharedMemory(rig.handle, parameters(4096, more)).Status;
+    NdisAllocateSharedMemory(rig.handle, sharedMemoryParameters(4096, more)).Status;
   assert.equal(status({ Header: { Type: 0x80, Revision: 1, Size: 63 } }), NDIS_STATUS_INVALID_PARAMETER);
   assert.equal(status({ Header: { Type: 0x80, Revision: 3, Size: 99 } }), NDIS_STATUS_INVALID_PARAMETER);
   assert.equal(status({ Header: { Type: 0x80, Revision: 2, Size: 68 }, VPortId: 0 }), NDIS_STATUS_SUCCESS);
@@ -342,12 +337,12 @@ test("the 6.20 pair refuses what it does not know", async () => {
   assert.equal(status({ Flags: 2 }), NDIS_STATUS_INVALID_PARAMETER);
   assert.equal(status({ PreferredNode: -1 }), NDIS_STATUS_INVALID_PARAMETER);
   assert.equal(status({ SGListBufferLength: 39 }), NDIS_STATUS_INVALID_PARAMETER);
-  refused(rig.machine, "INVALID_ARGUMENT", () => NdisAllocateSharedMemory(rig.handle, parameters(0)));
+  refused(rig.machine, "INVALID_ARGUMENT", () => NdisAllocateSharedMemory(rig.handle, sharedMemoryParameters(0)));
   refused(rig.machine, "WRONG_IRQL", () =>
-    rig.nic.atDispatch(() => NdisAllocateSharedMemory(rig.handle, parameters(1))),
+    rig.nic.atDispatch(() => NdisAllocateSharedMemory(rig.handle, sharedMemoryParameters(1))),
   );
   const early = await open({ register: false });
-  refused(early.machine, "NOT_REGISTERED", () => NdisAllocateSharedMemory(early.handle, parameters(4096)));
+  refused(early.machine, "NOT_REGISTERED", () => NdisAllocateSharedMemory(early.handle, sharedMemoryParameters(4096)));
 });
 
 test("the 6.20 pair takes memory from the node that it prefers, and from another where that is full", async () => {
@@ -357,7 +352,7 @@ test("the 6.20 pair takes memory from the node that it prefers, and from another
   ];
   const rig = await open({}, { zones });
   const node = (PreferredNode: number): number => {
-    const asked = parameters(2 ** 16, { PreferredNode });
+    const asked = sharedMemoryParameters(2 ** 16, { PreferredNode });
     NdisAllocateSharedMemory(rig.handle, asked);
     return (asked.SGListBuffer.Elements[0]?.Address ?? 0) >= 2 ** 33 ? 1 : 0;
   };
@@ -396,10 +391,10 @@ test("a registered provider allocates and frees instead", async () => {
   );
   await machine.add(await machine.load(driver));
   const { handle } = nics[0] as Nic;
-  const { Status, AllocationHandle } = NdisAllocateSharedMemory(handle, parameters(8192));
+  const { Status, AllocationHandle } = NdisAllocateSharedMemory(handle, sharedMemoryParameters(8192));
   assert.equal(Status, NDIS_STATUS_SUCCESS);
   NdisFreeSharedMemory(handle, AllocationHandle as AllocationHandle);
-  assert.equal(NdisAllocateSharedMemory(handle, parameters(20_000)).Status, NDIS_STATUS_RESOURCES);
+  assert.equal(NdisAllocateSharedMemory(handle, sharedMemoryParameters(20_000)).Status, NDIS_STATUS_RESOURCES);
   assert.deepEqual(calls, [
     ["allocate", "provider", 8192],
     ["free", "provider", "block"],
@@ -409,7 +404,7 @@ test("a registered provider allocates and frees instead", async () => {
 
 test("a 6.20 block that is not freed is a leak, and is taken back by force", async () => {
   const rig = await open({ halt() {} }, { choices: { policy: "collect" } });
-  assert.equal(NdisAllocateSharedMemory(rig.handle, parameters(9000)).Status, NDIS_STATUS_SUCCESS);
+  assert.equal(NdisAllocateSharedMemory(rig.handle, sharedMemoryParameters(9000)).Status, NDIS_STATUS_SUCCESS);
   await rig.machine.halt(rig.adapter);
   assert.equal(rig.machine.report().leaks[0]?.lengthBytes, 9000);
   rig.machine.release(rig.adapter);
@@ -421,7 +416,7 @@ test("a driver handle has no DMA registration: FAILURE", async () => {
   await open({
     characteristics: {
       SetOptionsHandler: (NdisDriverHandle) => {
-        status = NdisAllocateSharedMemory(NdisDriverHandle, parameters(1)).Status;
+        status = NdisAllocateSharedMemory(NdisDriverHandle, sharedMemoryParameters(1)).Status;
         return NDIS_STATUS_SUCCESS;
       },
     },

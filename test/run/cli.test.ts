@@ -8,33 +8,11 @@ import { test } from "uvu";
 import { readCapture, writeCapture } from "../../src/capture/index.js";
 import { main } from "../../src/cli/main.js";
 import { exitCodeOf, isClean, type RunReport } from "../../src/report/index.js";
+import { ndisShmem } from "../house/command.js";
 import { parseXml, textsOf } from "../report/xml.js";
 
 const folder = mkdtempSync(join(tmpdir(), "ndis-shmem-cli-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function cli(...args: string[]): Promise<Outcome> {
-  let out = "";
-  let err = "";
-  const io = {
-    out: (text: string): void => {
-      out += text;
-    },
-    err: (text: string): void => {
-      err += text;
-    },
-    progress: false,
-    columns: 80,
-  };
-  const code = await main(args, io);
-  return { code, out, err };
-}
 
 function file(name: string, bytes: Uint8Array): string {
   const path = join(folder, name);
@@ -54,8 +32,8 @@ const KEYS = {
 };
 
 test("cli: run --json prints one object with exactly the keys of the report, twice the same but for timing", async () => {
-  const one = await cli("run", "--json", "--seed", "7");
-  const other = await cli("run", "--json", "--seed", "7");
+  const one = await ndisShmem("run", "--json", "--seed", "7");
+  const other = await ndisShmem("run", "--json", "--seed", "7");
   assert.equal(one.code, 0);
   assert.equal(one.err, "");
   const report = JSON.parse(one.out) as RunReport;
@@ -75,7 +53,7 @@ test("cli: run --json prints one object with exactly the keys of the report, twi
 });
 
 test("cli: the table of the default run fits 80 columns and ends in clean", async () => {
-  const { code, out, err } = await cli("run");
+  const { code, out, err } = await ndisShmem("run");
   assert.equal(code, 0);
   assert.equal(err, "");
   for (const line of out.split("\n")) assert.ok([...line].length <= 80, line);
@@ -84,14 +62,14 @@ test("cli: the table of the default run fits 80 columns and ends in clean", asyn
 
 test("cli: help of the program and of each command goes to stdout with exit code 0, at 80 columns", async () => {
   for (const args of [["--help"], ["-h"], ["help"], ["run", "--help"], ["run", "--seed", "x", "--help"]]) {
-    const { code, out, err } = await cli(...args);
+    const { code, out, err } = await ndisShmem(...args);
     assert.equal(code, 0);
     assert.equal(err, "");
     assert.match(out, /usage: ndis-shmem/);
     assert.match(out, /0 clean, 1 findings/);
     for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
   }
-  const { out } = await cli("run", "--help");
+  const { out } = await ndisShmem("run", "--help");
   for (const option of ["driver", "traffic", "arena", "seed", "schedule", "json", "picture", "soak", "haste"]) {
     assert.match(out, new RegExp(`--${option}\\b`));
   }
@@ -124,7 +102,7 @@ test("cli: wrong usage is exit code 2, with a reason on stderr and nothing on st
     [["run", "--picture", join(folder, "no", "such", "folder.svg"), "--traffic", short], /cannot write/],
   ];
   for (const [args, reason] of wrong) {
-    const { code, out, err } = await cli(...args);
+    const { code, out, err } = await ndisShmem(...args);
     assert.equal(code, 2, args.join(" "));
     assert.equal(out, "", args.join(" "));
     assert.match(err, reason);
@@ -145,7 +123,7 @@ test("cli: a file that is not there, a folder, and every kind of damage are exit
   ];
   for (const [path, reason] of damaged) {
     for (const json of [[], ["--json"]]) {
-      const { code, out, err } = await cli("run", "--traffic", path, ...json);
+      const { code, out, err } = await ndisShmem("run", "--traffic", path, ...json);
       assert.equal(code, 2, path);
       assert.equal(out, "");
       assert.match(err, reason);
@@ -157,30 +135,33 @@ test("cli: every truncation of a capture ends with exit code 0 or 2, and never o
   const whole = writeCapture(twoHosts.frames.slice(82, 85));
   const codes = new Set<number>();
   for (let length = 0; length <= whole.length; length += 7) {
-    const { code } = await cli("run", "--json", "--traffic", file("part.pcap", whole.subarray(0, length)));
+    const { code } = await ndisShmem("run", "--json", "--traffic", file("part.pcap", whole.subarray(0, length)));
     codes.add(code);
   }
-  codes.add((await cli("run", "--traffic", file("part.pcap", whole))).code);
+  codes.add((await ndisShmem("run", "--traffic", file("part.pcap", whole))).code);
   assert.deepEqual([...codes].sort(), [0, 2]);
 });
 
 test("cli: a small arena drops with a reason and ends clean, a smaller one is exit code 3", async () => {
-  const small = await cli("run", "--json", "--arena", "128K");
+  const small = await ndisShmem("run", "--json", "--arena", "128K");
   assert.equal(small.code, 0);
   const report = JSON.parse(small.out) as RunReport;
   assert.equal(report.memory.arenaBytes, 131_072);
   assert.ok(report.requests.completedNull > 0 && (report.packets.reasons["no-buffer"] ?? 0) > 0);
   assert.equal(report.memory.finalLiveBytes, 0);
 
-  const none = await cli("run", "--json", "--arena", "64K");
+  const none = await ndisShmem("run", "--json", "--arena", "64K");
   assert.equal(none.code, 3);
   assert.deepEqual(Object.keys(JSON.parse(none.out) as RunReport), KEYS.report);
   assert.match(none.err, /refused to initialize: NDIS_STATUS_RESOURCES/);
-  assert.match((await cli("run", "--arena", "64K")).out, /\ne100bex refused to initialize: NDIS_STATUS_RESOURCES\n$/);
+  assert.match(
+    (await ndisShmem("run", "--arena", "64K")).out,
+    /\ne100bex refused to initialize: NDIS_STATUS_RESOURCES\n$/,
+  );
 });
 
 test("cli: findings are exit code 1, whatever else happened", async () => {
-  const { out } = await cli("run", "--json", "--traffic", short);
+  const { out } = await ndisShmem("run", "--json", "--traffic", short);
   const report = JSON.parse(out) as RunReport;
   assert.ok(isClean(report));
   assert.equal(exitCodeOf(report, null), 0);
@@ -207,18 +188,18 @@ test("cli: sizes take K, M and G, schedules and drivers their names", async () =
     ["1M", 1_048_576],
     ["16MB", 16_777_216],
   ] as const) {
-    const { code, out } = await cli("run", "--json", "--traffic", short, "--arena", given);
+    const { code, out } = await ndisShmem("run", "--json", "--traffic", short, "--arena", given);
     assert.equal(code, 0);
     assert.equal((JSON.parse(out) as RunReport).memory.arenaBytes, bytes);
   }
   for (const schedule of ["fifo", "lifo", "random", "starved", "batched", "racing"]) {
-    assert.equal((await cli("run", "--driver=e100bex", "--schedule", schedule, "--traffic", short)).code, 0);
+    assert.equal((await ndisShmem("run", "--driver=e100bex", "--schedule", schedule, "--traffic", short)).code, 0);
   }
 });
 
 test("cli: --picture writes a picture that is well-formed and says what the table says", async () => {
   const path = join(folder, "run.svg");
-  const { code, out } = await cli("run", "--seed", "7", "--arena", "128K", "--picture", path);
+  const { code, out } = await ndisShmem("run", "--seed", "7", "--arena", "128K", "--picture", path);
   assert.equal(code, 0);
   const texts = textsOf(parseXml(readFileSync(path, "utf8")));
   const dropped = /no-buffer +(\d+)/.exec(out)?.[1];
@@ -228,14 +209,14 @@ test("cli: --picture writes a picture that is well-formed and says what the tabl
 
 test("cli: stamps that go backwards are said", async () => {
   const frames = [5, 3, 9].map((ms) => ({ timeNs: ms * 1_000_000, bytes: new Uint8Array(60) }));
-  const { code, err } = await cli("run", "--traffic", file("back.pcap", writeCapture(frames)));
+  const { code, err } = await ndisShmem("run", "--traffic", file("back.pcap", writeCapture(frames)));
   assert.equal(code, 0);
   assert.match(err, /1 frame had a stamp before its predecessor's/);
 });
 
 test("cli: a soak counts its lives and repeats by its seed", async () => {
   const soak = async (...args: string[]): Promise<Record<string, unknown>> => {
-    const { code, out } = await cli("run", "--json", "--traffic", short, ...args);
+    const { code, out } = await ndisShmem("run", "--json", "--traffic", short, ...args);
     assert.equal(code, 0);
     return { ...(JSON.parse(out) as Record<string, unknown>), timing: 0 };
   };
@@ -245,7 +226,7 @@ test("cli: a soak counts its lives and repeats by its seed", async () => {
   assert.deepEqual(whole.findings, []);
   assert.ok((whole.injected as number) > 0);
   assert.deepEqual(await soak("--soak", "12", "--seed", "5"), whole);
-  const { out } = await cli("run", "--traffic", short, "--soak", "3");
+  const { out } = await ndisShmem("run", "--traffic", short, "--soak", "3");
   for (const line of out.split("\n")) assert.ok([...line].length <= 80, line);
   assert.match(out, /3 lives from seed 1/);
   for (const said of [/FAILURE at once +\d/, /completed, NULL +\d/, /asynchronous +\d/]) assert.match(out, said);
