@@ -13,7 +13,7 @@ const RULES: Record<number, readonly [name: string, sentence: string]> = {
   [L.RULE_PARTITION]: ["partition", "a frame is both free and live, or neither, or lies outside its zone"],
   [L.RULE_COUNTS]: ["counts", "free + live + withheld is not the total, or a count is wrong"],
   [L.RULE_WORDS]: ["words", "a page whose frames are all free is not kept as a run"],
-  [L.RULE_CLASSES]: ["classes", "a page is not in the tree of its longest free run alone"],
+  [L.RULE_CLASSES]: ["classes", "a page is not in the tree of its longest run alone"],
   [L.RULE_RUNS]: ["runs", "a run of free pages leaves its zone or meets another"],
   [L.RULE_BUDDIES]: ["buddies", "two free buddies are not merged"],
   [L.RULE_TREES]: ["trees", "a tree's levels differ, or it has members outside the zone"],
@@ -21,9 +21,9 @@ const RULES: Record<number, readonly [name: string, sentence: string]> = {
   [L.RULE_LENGTHS]: ["lengths", "the length of a block stands in the array of another size"],
   [L.RULE_TAGS]: ["tags", "a frame where no block starts has a tag"],
   [L.RULE_MAPPINGS]: ["mappings", "mappings overlap, meet a window, or do not add up to their range"],
-  [L.RULE_INDEX]: ["index", "the mappings by physical address are not those by virtual address"],
-  [L.RULE_READY]: ["ready", "a ready block is not marked as one, or a mark has no ready block"],
-  [L.RULE_PIECES]: ["pieces", "a piece of a scattered block and its mark in the zone do not match"],
+  [L.RULE_INDEX]: ["index", "the mappings by physical and by virtual address differ"],
+  [L.RULE_READY]: ["ready", "a ready block and its mark do not match"],
+  [L.RULE_PIECES]: ["pieces", "a piece of a scattered block and its mark do not match"],
 };
 
 /** What `verify` says when the walk itself left the memory. */
