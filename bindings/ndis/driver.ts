@@ -118,7 +118,7 @@ function register(
   if (table.MajorNdisVersion !== 6 || !Number.isInteger(table.MinorNdisVersion))
     return refusal(NDIS_STATUS_BAD_VERSION);
   if (environment.faults?.strikes("registration", 0, 0) === true) return refusal(NDIS_STATUS_RESOURCES);
-  const driver = new DriverRecord(environment, object, Object.freeze({ ...table }), context);
+  const driver = new DriverRecord(environment, object, Object.freeze(Object.assign({}, table)), context);
   environment.drivers.push(driver);
   const status = table.SetOptionsHandler?.(driver.handle, context) ?? NDIS_STATUS_SUCCESS;
   if (status !== NDIS_STATUS_SUCCESS) {

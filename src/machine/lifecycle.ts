@@ -63,13 +63,52 @@ export interface LoadedDriver {
   readonly status: NDIS_STATUS;
 }
 
-/** One lifecycle call on its way. */
-interface Job {
-  start(): void;
-  done: boolean;
-  failed: boolean;
-  error: unknown;
-  readonly finished: Promise<void>;
+/** One lifecycle call: what NDIS does before, the driver's handler, and what NDIS does with its value or failure. */
+class Job {
+  readonly adapter: AdapterRecord | null;
+  readonly call: string;
+  readonly begin: () => void;
+  readonly handler: () => unknown;
+  readonly end: (value: unknown, failed: boolean) => void;
+  done = false;
+  failed = false;
+  error: unknown = undefined;
+  #finish: (() => void) | null = null;
+
+  constructor(
+    adapter: AdapterRecord | null,
+    call: string,
+    begin: () => void,
+    handler: () => unknown,
+    end: (value: unknown, failed: boolean) => void,
+  ) {
+    this.adapter = adapter;
+    this.call = call;
+    this.begin = begin;
+    this.handler = handler;
+    this.end = end;
+  }
+
+  /** Settled when the job is done. Asked for once, and not at all where the handler is through at once. */
+  finished(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  settle(value: unknown, error: unknown, failed: boolean): void {
+    this.failed = failed;
+    this.error = error;
+    try {
+      this.end(value, failed);
+    } catch (later) {
+      // What the handler threw came first, and explains more.
+      if (!this.failed) this.error = later;
+      this.failed = true;
+    }
+    this.done = true;
+    this.#finish?.();
+  }
 }
 
 export class Lifecycle {
@@ -94,7 +133,7 @@ export class Lifecycle {
     const object: DriverObjectHandle = new DriverObjectHandleClass(this.#parts.environment);
     const before = this.#parts.environment.drivers.length;
     let status: NDIS_STATUS = NDIS_STATUS_FAILURE;
-    const job = this.#job(
+    const job = new Job(
       null,
       "DriverEntry",
       () => {},
@@ -103,7 +142,8 @@ export class Lifecycle {
         status = value as NDIS_STATUS;
       },
     );
-    await this.#finish(job);
+    const through = this.#finish(job);
+    if (through !== null) await through;
     const loaded: LoadedDriver = Object.freeze({ name: driver.name, status });
     const records = this.#parts.environment.drivers.slice(before);
     if (this.#parts.log !== null)
@@ -132,7 +172,7 @@ export class Lifecycle {
       Header: Object.freeze({ Type: NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS, Revision: 1, Size: 0 }),
       Flags: 0,
     });
-    const job = this.#job(
+    const job = new Job(
       one,
       "MiniportInitializeEx",
       () => beginInitialize(one),
@@ -143,7 +183,8 @@ export class Lifecycle {
         endInitialize(one, adapter.status);
       },
     );
-    await this.#finish(job);
+    const through = this.#finish(job);
+    if (through !== null) await through;
     if (adapter.status === NDIS_STATUS_SUCCESS && options.start !== false) await this.restart(adapter);
     return adapter;
   }
@@ -154,7 +195,7 @@ export class Lifecycle {
     this.#assertState(one, "restart", PAUSED);
     const handler = one.driver.characteristics.RestartHandler ?? null;
     let status: NDIS_STATUS = NDIS_STATUS_SUCCESS;
-    const job = this.#job(
+    const job = new Job(
       one,
       "MiniportRestart",
       () => setState(one, RESTARTING),
@@ -166,7 +207,8 @@ export class Lifecycle {
         setState(one, status === NDIS_STATUS_SUCCESS ? RUNNING : PAUSED);
       },
     );
-    await this.#finish(job);
+    const through = this.#finish(job);
+    if (through !== null) await through;
     return status;
   }
 
@@ -175,7 +217,7 @@ export class Lifecycle {
     const one = adapter.record;
     this.#assertState(one, "pause", RUNNING);
     const handler = one.driver.characteristics.PauseHandler ?? null;
-    const job = this.#job(
+    const job = new Job(
       one,
       "MiniportPause",
       () => setState(one, PAUSING),
@@ -187,7 +229,8 @@ export class Lifecycle {
         }) ?? NDIS_STATUS_SUCCESS,
       () => setState(one, PAUSED),
     );
-    await this.#finish(job, 0x21);
+    const through = this.#finish(job, 0x21);
+    if (through !== null) await through;
   }
 
   /**
@@ -201,7 +244,7 @@ export class Lifecycle {
     const one = adapter.record;
     if (one.state === RUNNING && !this.#pump.inside) await this.pause(adapter);
     if (!this.#pump.inside || one.state === PAUSED) this.#assertState(one, "halt", PAUSED);
-    const job = this.#job(
+    const job = new Job(
       one,
       "MiniportHaltEx",
       () => {
@@ -214,7 +257,8 @@ export class Lifecycle {
         endHalt(one);
       },
     );
-    await this.#finish(job, 0x22);
+    const through = this.#finish(job, 0x22);
+    if (through !== null) await through;
   }
 
   /** Free what a halted adapter leaked, as one would by force. Returns what there was. */
@@ -259,7 +303,7 @@ export class Lifecycle {
     const handler = record?.characteristics.UnloadHandler ?? null;
     if (known === undefined || handler === null) return;
     await this.#finish(
-      this.#job(
+      new Job(
         null,
         "DriverUnload",
         () => {},
@@ -286,7 +330,7 @@ export class Lifecycle {
           processors: this.#parts.processors,
           threads: this.#parts.threads,
           device,
-          settings: Object.freeze({ ...options.settings }),
+          settings: Object.freeze(Object.assign({}, options.settings)),
           onFrame: options.onFrame ?? null,
           onDrop: options.onDrop ?? null,
           holdNs: options.holdNs ?? null,
@@ -304,48 +348,14 @@ export class Lifecycle {
     return adapter;
   }
 
-  /** One lifecycle call: `begin`, the driver's handler as a thread at PASSIVE_LEVEL, `end` with its value or failure. */
-  #job(
-    adapter: AdapterRecord | null,
-    call: string,
-    begin: () => void,
-    handler: () => unknown,
-    end: (value: unknown, failed: boolean) => void,
-  ): Job {
-    let finish: () => void = () => {};
-    const job: Job = {
-      done: false,
-      failed: false,
-      error: undefined,
-      finished: new Promise<void>((resolve) => {
-        finish = resolve;
-      }),
-      start: () => {
-        begin();
-        this.#callHandler(adapter, call, handler, (value, error, failed) => {
-          job.failed = failed;
-          job.error = error;
-          try {
-            end(value, failed);
-          } catch (later) {
-            // What the handler threw came first, and explains more.
-            if (!job.failed) job.error = later;
-            job.failed = true;
-          }
-          job.done = true;
-          finish();
-        });
-      },
-    };
-    return job;
+  #start(job: Job): void {
+    job.begin();
+    this.#callHandler(job);
   }
 
-  #callHandler(
-    adapter: AdapterRecord | null,
-    call: string,
-    handler: () => unknown,
-    settled: (value: unknown, error: unknown, failed: boolean) => void,
-  ): void {
+  /** The handler, as a thread at PASSIVE_LEVEL. */
+  #callHandler(job: Job): void {
+    const { adapter, call } = job;
     const { environment } = this.#parts;
     const processors = this.#parts.processors;
     const machineBefore = environment.enter();
@@ -357,7 +367,7 @@ export class Lifecycle {
     let failed = false;
     let levelAfter: KIRQL = PASSIVE_LEVEL;
     try {
-      value = handler();
+      value = job.handler();
     } catch (error) {
       thrown = error;
       failed = true;
@@ -382,26 +392,37 @@ export class Lifecycle {
       const promise = (value as PromiseLike<unknown>).then((answer) => {
         result = answer;
       });
-      this.#parts.threads.adopt(adapter, call, promise, (error, rejected) => settled(result, error, rejected));
+      this.#parts.threads.adopt(adapter, call, promise, (error, rejected) => job.settle(result, error, rejected));
       return;
     }
-    settled(value, thrown, failed);
+    job.settle(value, thrown, failed);
   }
 
-  /** Start a job and let things happen until it is done; from inside a callback it starts when that is through. */
-  async #finish(job: Job, watchdogCode: 0x21 | 0x22 | null = null): Promise<void> {
+  /**
+   * Start a job and let things happen until it is done; from inside a callback it starts when that is through. Null where
+   * it is through already, as most are: waiting for what has happened costs a fuzzer more than the call itself.
+   */
+  #finish(job: Job, watchdogCode: 0x21 | 0x22 | null = null): Promise<void> | null {
     if (this.#pump.inside) {
-      this.#parts.events.after(0, job.start);
-      await job.finished;
-    } else if (this.#byHand) {
-      job.start();
-      if (!job.done) await job.finished;
-    } else {
-      job.start();
-      const bitesAt = this.#parts.clock.nowNs + this.#watchdogNs;
-      await this.#pump.run(() => job.done || this.#parts.clock.nowNs > bitesAt);
-      if (!job.done) this.#watchdog(watchdogCode);
+      this.#parts.events.after(0, () => this.#start(job));
+      return this.#heard(job);
     }
+    this.#start(job);
+    if (!this.#byHand) return this.#pumped(job, watchdogCode);
+    if (!job.done) return this.#heard(job);
+    if (job.failed) throw job.error;
+    return null;
+  }
+
+  async #heard(job: Job): Promise<void> {
+    await job.finished();
+    if (job.failed) throw job.error;
+  }
+
+  async #pumped(job: Job, watchdogCode: 0x21 | 0x22 | null): Promise<void> {
+    const bitesAt = this.#parts.clock.nowNs + this.#watchdogNs;
+    await this.#pump.run(() => job.done || this.#parts.clock.nowNs > bitesAt);
+    if (!job.done) this.#watchdog(watchdogCode);
     if (job.failed) throw job.error;
   }
 
