@@ -239,6 +239,12 @@ export interface CoreApi {
    */
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array;
 
+  /**
+   * Where those bytes lie in the arena, in bytes from its start: for who reads a word here and there, and would rather not
+   * make a view for each. `TRANSLATION_FAULT` and `NO_ARENA` as for `bytes`. True until the block is freed.
+   */
+  offsetOf(address: VirtualAddress, lengthBytes: number): number;
+
   /** Where a physical byte lies in the arena, in bytes from its start. `TRANSLATION_FAULT` outside the zones. Works address-only. */
   arenaOffsetOf(physical: PhysicalAddress): number;
 

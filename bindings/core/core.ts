@@ -24,6 +24,7 @@ import type {
   Failure,
   PhysicalRun,
 } from "./api.js";
+import type { ArenaBytes } from "./arena.js";
 import { allocateMany, freeMany, serveMany } from "./batches.js";
 import { callAllocate, callFree, nextSeat } from "./doors.js";
 import { compareFields, explainAddress, refuseUnlessStart } from "./explain.js";
@@ -175,7 +176,7 @@ export class Core implements CoreApi {
     const { wasm, views } = this.#state;
     const expected = this.#fieldsAt(address);
     compareFields(this.#state, address, expected, { lengthBytes, tag });
-    if (expected.record === 0) throw new RangeError("the core refused to free a block that matches in every field");
+    if (expected.record === 0) throw new RangeError("the core refused a free that matches");
     wasm.freeScattered(views.float(expected.record + L.M_GROUP));
   }
 
@@ -249,12 +250,16 @@ export class Core implements CoreApi {
   }
 
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array {
+    const offset = this.offsetOf(address, lengthBytes);
+    return (this.#state.arena as ArenaBytes).whole().subarray(offset, offset + lengthBytes);
+  }
+
+  offsetOf(address: VirtualAddress, lengthBytes: number): number {
     const state = this.#open();
     range(address, lengthBytes);
     if (state.arena === null)
-      throw new ShmemError("NO_ARENA", "this core is address-only (arena: null)", { value: address, unit: "address" });
-    const offset = offsetOfRange(state, address, lengthBytes);
-    return state.arena.whole().subarray(offset, offset + lengthBytes);
+      throw new ShmemError("NO_ARENA", "this core is address-only", { value: address, unit: "address" });
+    return offsetOfRange(state, address, lengthBytes);
   }
 
   arenaOffsetOf(physical: PhysicalAddress): number {
@@ -369,7 +374,7 @@ export class Core implements CoreApi {
 
   #refuseClosed(code: "DISPOSED" | "STATE_CORRUPT"): never {
     if (code === "DISPOSED") throw new ShmemError(code, "this core was disposed");
-    throw new ShmemError(code, "this core is poisoned after an internal failure", { cause: this.#cause });
+    throw new ShmemError(code, "this core is poisoned", { cause: this.#cause });
   }
 
   /** Pass refusals on. Anything else is a trap or an answer that cannot be: nothing is handed out from here any more. */
@@ -377,6 +382,6 @@ export class Core implements CoreApi {
     if (cause instanceof ShmemError) throw cause;
     this.#closed = "STATE_CORRUPT";
     this.#cause = cause;
-    throw new ShmemError("STATE_CORRUPT", "the core failed an internal check; this instance is poisoned", { cause });
+    throw new ShmemError("STATE_CORRUPT", "the core failed; it is poisoned now", { cause });
   }
 }

@@ -10,15 +10,15 @@ import type { CoreState } from "./state.js";
 
 const RULES: Record<number, readonly [name: string, sentence: string]> = {
   [L.RULE_GEOMETRY]: ["geometry", "what opening wrote has changed"],
-  [L.RULE_PARTITION]: ["partition", "a frame is both free and live, or neither, or lies outside its zone"],
+  [L.RULE_PARTITION]: ["partition", "a frame is both free and live, or neither, or outside its zone"],
   [L.RULE_COUNTS]: ["counts", "free + live + withheld is not the total, or a count is wrong"],
-  [L.RULE_WORDS]: ["words", "a page whose frames are all free is not kept as a run"],
+  [L.RULE_WORDS]: ["words", "a wholly free page is not kept as a run"],
   [L.RULE_CLASSES]: ["classes", "a page is not in the tree of its longest run alone"],
   [L.RULE_RUNS]: ["runs", "a run of free pages leaves its zone or meets another"],
   [L.RULE_BUDDIES]: ["buddies", "two free buddies are not merged"],
   [L.RULE_TREES]: ["trees", "a tree's levels differ, or it has members outside the zone"],
   [L.RULE_BLOCKS]: ["blocks", "a live block leaves its zone, is misaligned, or overlaps another"],
-  [L.RULE_LENGTHS]: ["lengths", "the length of a block stands in the array of another size"],
+  [L.RULE_LENGTHS]: ["lengths", "a length stands in the array of another size"],
   [L.RULE_TAGS]: ["tags", "a frame where no block starts has a tag"],
   [L.RULE_MAPPINGS]: ["mappings", "mappings overlap, meet a window, or do not add up to their range"],
   [L.RULE_INDEX]: ["index", "the mappings by physical and by virtual address differ"],
@@ -30,7 +30,7 @@ const RULES: Record<number, readonly [name: string, sentence: string]> = {
 export const UNREADABLE: BrokenRule = {
   rule: "unreadable",
   frame: -1,
-  message: "the walk left the memory: pointers are damaged",
+  message: "the walk left the memory",
 };
 
 /** The first findings of the walk that has just ended. */

@@ -23,12 +23,12 @@ export interface ZoneSeat extends ZonePlan {
   readonly dense: number;
 }
 
-/** A place in a zone. */
+/** A place in a zone. There is one for each core, good until the next one is asked for: translation makes no garbage. */
 export interface Place {
-  readonly zone: ZoneSeat;
+  zone: ZoneSeat;
   /** Bytes from the start of the zone. */
-  readonly offset: number;
-  readonly frame: number;
+  offset: number;
+  frame: number;
 }
 
 /** One open core. */
@@ -41,6 +41,7 @@ export class CoreState {
   readonly wasm: CoreExports;
   readonly views: CoreViews;
   readonly arena: ArenaBytes | null;
+  readonly #place = {} as Place;
   #audit: AuditExports | undefined;
 
   constructor(plan: CorePlan, module: CoreModule) {
@@ -72,7 +73,7 @@ export class CoreState {
   placeOf(address: number): Place | undefined {
     for (const zone of this.zones) {
       const offset = address - zone.window;
-      if (offset >= 0 && offset < zone.size) return this.#place(zone, offset);
+      if (offset >= 0 && offset < zone.size) return this.#placed(zone, offset);
     }
     return undefined;
   }
@@ -81,13 +82,17 @@ export class CoreState {
   placeOfPhysical(physical: number): Place | undefined {
     for (const zone of this.zones) {
       const offset = physical - zone.base;
-      if (offset >= 0 && offset < zone.size) return this.#place(zone, offset);
+      if (offset >= 0 && offset < zone.size) return this.#placed(zone, offset);
     }
     return undefined;
   }
 
-  #place(zone: ZoneSeat, offset: number): Place {
-    return { zone, offset, frame: zone.first + Math.floor(offset * this.inverse) };
+  #placed(zone: ZoneSeat, offset: number): Place {
+    const place = this.#place;
+    place.zone = zone;
+    place.offset = offset;
+    place.frame = zone.first + Math.floor(offset * this.inverse);
+    return place;
   }
 
   /** The frame number of an address that starts a frame of a window; 0 for any other value whatever. */

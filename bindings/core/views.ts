@@ -18,10 +18,10 @@ export class CoreViews {
     this.refresh();
   }
 
-  /** Make the views anew if the buffer is another one: compared by identity, because growth by zero detaches too. */
+  /** Make the views anew if the buffer is another one. Any growth, by zero too, leaves the old views without a byte. */
   refresh(): void {
+    if (this.u8?.length) return;
     const { buffer } = this.#memory;
-    if (this.u8?.buffer === buffer) return;
     this.u8 = new Uint8Array(buffer);
     this.u16 = new Uint16Array(buffer);
     this.u32 = new Uint32Array(buffer);

@@ -184,6 +184,11 @@ export class Judge implements CoreApi {
   }
 
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array {
+    const from = this.offsetOf(address, lengthBytes);
+    return arenaBytes(this.#arena as Arena, this.#plan.arenaBytes).subarray(from, from + lengthBytes);
+  }
+
+  offsetOf(address: VirtualAddress, lengthBytes: number): number {
     this.#alive();
     range(address, lengthBytes);
     if (this.#arena === null)
@@ -194,8 +199,7 @@ export class Judge implements CoreApi {
     const runs = this.runs(address, lengthBytes);
     const [run] = runs;
     if (run === undefined || runs.length !== 1) return fault(address, "address");
-    const from = this.arenaOffsetOf(run.physical);
-    return arenaBytes(this.#arena, this.#plan.arenaBytes).subarray(from, from + lengthBytes);
+    return this.arenaOffsetOf(run.physical);
   }
 
   arenaOffsetOf(physical: PhysicalAddress): number {

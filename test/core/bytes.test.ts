@@ -62,6 +62,8 @@ for (const { name, open } of implementations) {
           "no two blocks share a byte",
         );
         const offset = core.arenaOffsetOf(core.physicalOf(address));
+        assert.is(core.offsetOf(address, FRAME), offset);
+        assert.is(core.offsetOf(at(address + 5), FRAME - 5), offset + 5);
         if (view !== undefined) assert.is(view()[offset + FRAME - 1], i + 1);
         assert.is(core.bytes(at(address + FRAME - 1), 1)[0], i + 1);
       });
@@ -95,6 +97,7 @@ for (const { name, open } of implementations) {
     const core = open({ ...SMALL, zones: [{ base: MIB, size: 64 * FRAME, arenaOffset: 77 }] });
     const address = take(core, FRAME);
     untouched(core, () => core.bytes(address, 1), "NO_ARENA");
+    untouched(core, () => core.offsetOf(address, 1), "NO_ARENA");
     assert.is(core.arenaOffsetOf(core.physicalOf(address)) - 77, core.physicalOf(address) - MIB);
   });
 
@@ -115,10 +118,14 @@ for (const { name, open } of implementations) {
       [0, 1],
       [2 ** 52 - 1, 1],
     ];
-    for (const [start, length] of bad)
+    for (const [start, length] of bad) {
       untouched(core, () => core.bytes(at(start), length), "TRANSLATION_FAULT", `${start} ${length}`);
-    for (const length of [0, -1, 0.5, Number.NaN, 2 ** 52, 2 ** 53])
+      untouched(core, () => core.offsetOf(at(start), length), "TRANSLATION_FAULT", `${start} ${length}`);
+    }
+    for (const length of [0, -1, 0.5, Number.NaN, 2 ** 52, 2 ** 53]) {
       untouched(core, () => core.bytes(address, length), "INVALID_ARGUMENT", `${length}`);
+      untouched(core, () => core.offsetOf(address, length), "INVALID_ARGUMENT", `${length}`);
+    }
     core.free(address);
     untouched(core, () => core.bytes(address, 1), "TRANSLATION_FAULT");
     sound(core);

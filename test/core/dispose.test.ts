@@ -40,6 +40,7 @@ for (const { name, open } of implementations) {
         ],
         freeBatch: [Float64Array.of(address)],
         bytes: [address, 1],
+        offsetOf: [address, 1],
         arenaOffsetOf: [1],
         explain: [address],
         stats: [],
