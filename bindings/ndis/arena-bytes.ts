@@ -40,11 +40,14 @@ export class ZoneBytes {
    * `STALE_VIEW` where the host has taken them away.
    */
   at(physical: number, lengthBytes: number): Uint8Array {
+    const start = this.offsetOf(physical);
+    return this.whole().subarray(start, start + lengthBytes);
+  }
+
+  /** Where a physical byte lies among all bytes. `TRANSLATION_FAULT` outside the zones. */
+  offsetOf(physical: number): number {
     for (const zone of this.#zones) {
-      if (physical >= zone.base && physical < zone.base + zone.size) {
-        const start = zone.arenaOffset + (physical - zone.base);
-        return this.#bytes().subarray(start, start + lengthBytes);
-      }
+      if (physical >= zone.base && physical < zone.base + zone.size) return zone.arenaOffset + (physical - zone.base);
     }
     throw new ShmemError(
       "TRANSLATION_FAULT",
@@ -61,13 +64,14 @@ export class ZoneBytes {
     for (const zone of this.#zones) {
       if (physical >= zone.base && physical < zone.base + zone.size) {
         const start = zone.arenaOffset + (physical - zone.base);
-        this.#bytes().fill(value, start, start + lengthBytes);
+        this.whole().fill(value, start, start + lengthBytes);
         return;
       }
     }
   }
 
-  #bytes(): Uint8Array {
+  /** All bytes. `NO_ARENA` without any, `STALE_VIEW` where the host has taken them away. */
+  whole(): Uint8Array {
     if (this.#arena === null) throw new ShmemError("NO_ARENA", "the machine is address-only: there are no bytes", {});
     return this.#arena.whole();
   }

@@ -238,6 +238,15 @@ export class Dispatcher {
     return false;
   }
 
+  /** True for every byte of such a block: nobody has been given it yet. */
+  hides(address: number): boolean {
+    const { ring } = this;
+    for (let i = 0; i < ring.served; i++) if (covers(ring.servedAt(i), address)) return true;
+    if (!this.#reserves) return false;
+    for (let i = 0; i < ring.pending; i++) if (covers(ring.pendingAt(i), address)) return true;
+    return false;
+  }
+
   /** The requests of an adapter that have not been called back, for reports. */
   requestsOf(adapter: AdapterRecord): DroppedRequest[] {
     const { ring } = this;
@@ -318,4 +327,8 @@ export class Dispatcher {
 function forget(request: PendingRequest): void {
   request.context = null;
   request.source = null;
+}
+
+function covers({ virtual, lengthBytes }: PendingRequest, address: number): boolean {
+  return virtual !== 0 && address >= virtual && address < virtual + lengthBytes;
 }

@@ -18,6 +18,7 @@
  */
 import { ShmemError } from "../../bindings/index.js";
 import type { DevicePort } from "../machine/index.js";
+import { wordAt } from "../machine/words.js";
 import type { ReceivingDevice } from "./receiving-device.js";
 
 /** Offsets of the common registers; those of a model begin at `NIC.own`. */
@@ -46,16 +47,17 @@ export interface RingNicOptions {
 /** Bytes of memory as a device sees them: little-endian words at physical addresses. */
 export class BusWords {
   readonly #bus: DevicePort;
-  readonly #bytes = new Uint8Array(8);
-  readonly #view = new DataView(this.#bytes.buffer);
+  readonly #two = new Uint8Array(2);
+  readonly #eight = new Uint8Array(8);
 
   constructor(bus: DevicePort) {
     this.#bus = bus;
   }
 
   read16(address: number): number {
-    this.#bus.read(address, this.#bytes.subarray(0, 2));
-    return this.#view.getUint16(0, true);
+    const two = this.#two;
+    this.#bus.read(address, two);
+    return (two[0] as number) | ((two[1] as number) << 8);
   }
 
   read32(address: number): number {
@@ -64,13 +66,16 @@ export class BusWords {
 
   /** A 64-bit physical address; addresses are below 2^52. */
   readAddress(address: number): number {
-    this.#bus.read(address, this.#bytes);
-    return this.#view.getUint32(0, true) + this.#view.getUint32(4, true) * 2 ** 32;
+    const eight = this.#eight;
+    this.#bus.read(address, eight);
+    return wordAt(eight, 0) + wordAt(eight, 4) * 2 ** 32;
   }
 
   write16(address: number, value: number): void {
-    this.#view.setUint16(0, value, true);
-    this.#bus.write(address, this.#bytes.subarray(0, 2));
+    const two = this.#two;
+    two[0] = value;
+    two[1] = value >>> 8;
+    this.#bus.write(address, two);
   }
 
   write32(address: number, value: number): void {

@@ -36,6 +36,9 @@ export const VIRTIO_HEADER_BYTES = 12;
 const BUFFERS_OFFSET = 10;
 const MAX_FRAME_BYTES = 65_535;
 
+/** The header and the frame that are being stored. Of the header all but the number of buffers stays 0. */
+const WHOLE = new Uint8Array(VIRTIO_HEADER_BYTES + MAX_FRAME_BYTES);
+
 interface Chain {
   readonly head: number;
   readonly parts: readonly { readonly address: number; readonly lengthBytes: number }[];
@@ -43,7 +46,7 @@ interface Chain {
 }
 
 export class VirtioNet extends RingNic {
-  readonly #registers: Map<number, number> = new Map();
+  readonly #registers: Uint32Array = new Uint32Array(VIRTIO.mergeable / 4 + 1);
   #taken = 0;
   #used = 0;
 
@@ -52,21 +55,21 @@ export class VirtioNet extends RingNic {
   }
 
   protected clear(): void {
-    this.#registers.clear();
+    this.#registers.fill(0);
     this.#taken = 0;
     this.#used = 0;
   }
 
   protected own(offset: number): number {
-    return this.#registers.get(offset) ?? 0;
+    return this.#registers[offset / 4] ?? 0;
   }
 
   protected setOwn(offset: number, value: number): void {
-    if (offset <= VIRTIO.mergeable) this.#registers.set(offset, value);
+    if (offset <= VIRTIO.mergeable) this.#registers[offset / 4] = value;
   }
 
   protected store(bus: DevicePort, words: BusWords, frame: Uint8Array): boolean {
-    const whole = new Uint8Array(VIRTIO_HEADER_BYTES + frame.length);
+    const whole = WHOLE.subarray(0, VIRTIO_HEADER_BYTES + frame.length);
     whole.set(frame, VIRTIO_HEADER_BYTES);
     const chains: Chain[] = [];
     const offered = words.read16(this.#address(VIRTIO.availableLow) + VIRTQ_RING.index);

@@ -93,18 +93,19 @@ class Stop extends Error {
   }
 }
 
-interface Nic {
-  readonly adapter: Adapter;
-  readonly device: FuzzDevice;
-  readonly upper: UpperLayer;
+/** An adapter of the life, with what stands before and behind it. */
+class Nic {
+  adapter!: Adapter;
+  device!: FuzzDevice;
+  readonly upper: UpperLayer = new UpperLayer();
   /** Frames that the device did not take, since the last look. */
-  lost: number;
+  lost = 0;
   /** A lifecycle call is on its way. */
-  busy: boolean;
-  wantsHalt: boolean;
-  removed: boolean;
-  shutDown: boolean;
-  givenUp: number;
+  busy = true;
+  wantsHalt = false;
+  removed = false;
+  shutDown = false;
+  givenUp = 0;
 }
 
 /** Plays lives of one driver. */
@@ -158,7 +159,7 @@ export class LifePlayer {
       for (step = 0; step < life.events.length; step++) {
         const event = life.events[step] as LifeEvent;
         this.#happen(event);
-        if (this.#machine.suspended > 0 || this.#anyBusy()) await this.#settle();
+        if (this.#mayMove()) await this.#settle();
         listener?.event(step, event, this.#machine);
         this.#look(false);
       }
@@ -189,30 +190,28 @@ export class LifePlayer {
   /** Begin to add an adapter; it is there at once, and initialized when its handler is through. */
   #add(): void {
     const machine = this.#machine;
-    const nic = { lost: 0, busy: true, wantsHalt: false, removed: false, shutDown: false, givenUp: 0 };
-    const upper = new UpperLayer();
+    const nic = new Nic();
     const holds = HOLD_NS[this.#life.variant % HOLD_NS.length] as number;
-    const device: FuzzDevice =
+    nic.device =
       this.#driver.device?.({
         onDrop: () => {
-          made.lost++;
+          nic.lost++;
         },
         interruptLatencyNs: () => 0,
       }) ?? new NoiseDevice();
     const added = machine.add(this.#loaded, {
-      device,
+      device: nic.device,
       settings: this.#driver.settings?.(this.#life.variant) ?? {},
-      onFrame: (bytes) => upper.indicated(bytes),
+      onFrame: (bytes) => nic.upper.indicated(bytes),
       onDrop: () => {
-        made.givenUp++;
-        upper.givenUp();
+        nic.givenUp++;
+        nic.upper.givenUp();
       },
       holdNs: () => holds,
     });
-    const adapter = machine.adapters.at(-1) as Adapter;
-    const made: Nic = { ...nic, adapter, device, upper };
-    this.#nics.push(made);
-    this.#follow(made, added);
+    nic.adapter = machine.adapters.at(-1) as Adapter;
+    this.#nics.push(nic);
+    this.#follow(nic, added);
   }
 
   /** A lifecycle call was begun: remember when it is through, and what it threw. */
@@ -251,6 +250,16 @@ export class LifePlayer {
     }
     for (const nic of this.#nics) if (nic.wantsHalt && !nic.busy) this.#halt(nic);
     if (machine.runnable) await machine.settle(MOST_TURNS);
+  }
+
+  /** Is there anything that `#settle` could move? A thread that waits for something that has to happen first is not. */
+  #mayMove(): boolean {
+    return this.#begun || this.#machine.runnable || this.#anyBusy();
+  }
+
+  #anyWantsHalt(): boolean {
+    for (const nic of this.#nics) if (nic.wantsHalt) return true;
+    return false;
   }
 
   /** Is a lifecycle call on its way? */
@@ -472,7 +481,7 @@ export class LifePlayer {
     const { dispatcher } = machine.environment;
     this.#decisions.next = 0;
     for (let i = 0; i < PATIENCE; i++) {
-      if (machine.suspended > 0 || this.#nics.some((nic) => nic.busy || nic.wantsHalt)) await this.#settle();
+      if (this.#mayMove() || this.#anyWantsHalt()) await this.#settle();
       if (machine.deliver()) continue;
       if (dispatcher.waiting > 0 && machine.serve() > 0) continue;
       if (machine.suspended === 0 && !this.#anyBusy() && this.#isIdle(i)) return;

@@ -16,6 +16,7 @@ import {
 } from "../../bindings/index.js";
 import type { EventQueue, MachineEventEntry, SimulatedClock } from "./clock.js";
 import type { Iommu } from "./iommu.js";
+import { putWordAt, wordAt } from "./words.js";
 
 /** A model of a device. Registers are 32 bits wide; offsets are bytes. */
 export interface DeviceModel {
@@ -44,6 +45,9 @@ export interface DevicePort {
   after(delayNs: number, run: () => void): () => void;
 }
 
+/** Up to here bytes are moved one by one: making a view of them would cost more. */
+const FEW_BYTES = 64;
+
 /** The port of one adapter's device. */
 export class MachinePort implements DevicePort {
   readonly #adapter: AdapterRecord;
@@ -54,6 +58,8 @@ export class MachinePort implements DevicePort {
   readonly #interrupt: () => void;
   readonly #pending: Set<MachineEventEntry> = new Set();
   readonly #word: Uint8Array = new Uint8Array(4);
+  /** Bytes that the last stretch that was reached goes on for. */
+  #reached = 0;
   #attached = true;
 
   constructor(
@@ -86,18 +92,12 @@ export class MachinePort implements DevicePort {
   readU32(logical: number): number {
     const word = this.#word;
     this.#move(logical, word, false);
-    return (
-      ((word[0] as number) | ((word[1] as number) << 8) | ((word[2] as number) << 16) | ((word[3] as number) << 24)) >>>
-      0
-    );
+    return wordAt(word, 0);
   }
 
   writeU32(logical: number, value: number): void {
     const word = this.#word;
-    word[0] = value;
-    word[1] = value >>> 8;
-    word[2] = value >>> 16;
-    word[3] = value >>> 24;
+    putWordAt(word, 0, value);
     this.#move(logical, word, true);
   }
 
@@ -127,18 +127,18 @@ export class MachinePort implements DevicePort {
   /** Find every stretch first, so that a fault in the last byte leaves the first untouched (misuse C08). */
   #move(logical: number, bytes: Uint8Array, write: boolean): void {
     const { length } = bytes;
-    const first = this.#reach(logical, write);
-    if (first.lengthBytes >= length) {
-      this.#copy(first.physical, bytes, 0, length, write);
+    let physical = this.#reach(logical, write);
+    if (this.#reached >= length) {
+      this.#copy(physical, bytes, 0, length, write);
       return;
     }
     const stretches: { physical: number; lengthBytes: number }[] = [];
     let done = 0;
     while (done < length) {
-      const { physical, lengthBytes } = done === 0 ? first : this.#reach(logical + done, write);
-      const take = Math.min(lengthBytes, length - done);
-      stretches.push({ physical, lengthBytes: take });
-      done += take;
+      if (done > 0) physical = this.#reach(logical + done, write);
+      const lengthBytes = Math.min(this.#reached, length - done);
+      stretches.push({ physical, lengthBytes });
+      done += lengthBytes;
     }
     done = 0;
     for (const stretch of stretches) {
@@ -147,8 +147,8 @@ export class MachinePort implements DevicePort {
     }
   }
 
-  /** Where the byte at `logical` lies, and for how many bytes that holds; a fault where nothing is mapped. */
-  #reach(logical: number, write: boolean): { readonly physical: number; readonly lengthBytes: number } {
+  /** Where the byte at `logical` lies, and in `#reached` for how many bytes that holds; a fault where nothing is mapped. */
+  #reach(logical: number, write: boolean): number {
     const environment = this.#environment;
     const iommu = this.#iommu;
     let physical = logical;
@@ -164,7 +164,8 @@ export class MachinePort implements DevicePort {
       const there = environment.core.translatePhysical(physical as PhysicalAddress);
       virtual = there.virtual;
       if (environment.blocks.deviceMayReach(virtual)) {
-        return { physical, lengthBytes: Math.min(reach, there.lengthBytes) };
+        this.#reached = Math.min(reach, there.lengthBytes);
+        return physical;
       }
     } catch (error) {
       if (!(error instanceof ShmemError)) throw error;
@@ -200,9 +201,14 @@ export class MachinePort implements DevicePort {
   }
 
   #copy(physical: number, bytes: Uint8Array, at: number, lengthBytes: number, write: boolean): void {
-    const memory = this.#environment.blocks.bytes.at(physical, lengthBytes);
-    const part = at === 0 && lengthBytes === bytes.length ? bytes : bytes.subarray(at, at + lengthBytes);
-    if (write) memory.set(part);
-    else part.set(memory);
+    const { bytes: memory } = this.#environment.blocks;
+    const from = memory.offsetOf(physical);
+    const whole = memory.whole();
+    if (lengthBytes <= FEW_BYTES) {
+      if (write) for (let i = 0; i < lengthBytes; i++) whole[from + i] = bytes[at + i] as number;
+      else for (let i = 0; i < lengthBytes; i++) bytes[at + i] = whole[from + i] as number;
+    } else if (write)
+      whole.set(at === 0 && lengthBytes === bytes.length ? bytes : bytes.subarray(at, at + lengthBytes), from);
+    else bytes.set(whole.subarray(from, from + lengthBytes), at);
   }
 }

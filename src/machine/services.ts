@@ -23,6 +23,7 @@ import type { EventQueue, MachineEventEntry, SimulatedClock } from "./clock.js";
 import type { DeviceModel } from "./device.js";
 import type { Processors } from "./processors.js";
 import { type MachineThreads, WaitableEvent } from "./threads.js";
+import { putWordAt, wordAt } from "./words.js";
 
 /** What the services share with their machine. */
 export interface ServiceParts {
@@ -189,35 +190,33 @@ export class MachineServices implements AdapterServices {
   }
 
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array {
+    const { blocks } = this.#adapter.environment;
+    const offset = this.#offsetOf(address, lengthBytes);
+    return blocks.bytes.whole().subarray(offset, offset + lengthBytes);
+  }
+
+  /** Where a range that the driver owns lies among the machine's bytes. */
+  #offsetOf(address: VirtualAddress, lengthBytes: number): number {
     const { blocks, core, dispatcher } = this.#adapter.environment;
-    const bytes = core.bytes(address, lengthBytes);
-    if (blocks.plain && dispatcher.undelivered === 0) return bytes;
+    const offset = core.offsetOf(address, lengthBytes);
+    if (blocks.plain && !dispatcher.hides(address)) return offset;
     const sight = blocks.look(address);
     const inside = sight.state === "block" || sight.state === "interior";
     if (inside && address + lengthBytes <= sight.given + sight.lengthBytes && !dispatcher.isUndelivered(sight.given)) {
-      return bytes;
+      return offset;
     }
     const why = blocks.specialStateOf(address) ?? `the range leaves the block of ${sight.lengthBytes} bytes`;
     throw new ShmemError("TRANSLATION_FAULT", why, { value: address, unit: "address" });
   }
 
   readU32(address: VirtualAddress): number {
-    const bytes = this.bytes(address, 4);
-    return (
-      ((bytes[0] as number) |
-        ((bytes[1] as number) << 8) |
-        ((bytes[2] as number) << 16) |
-        ((bytes[3] as number) << 24)) >>>
-      0
-    );
+    const at = this.#offsetOf(address, 4);
+    return wordAt(this.#adapter.environment.blocks.bytes.whole(), at);
   }
 
   writeU32(address: VirtualAddress, value: number): void {
-    const bytes = this.bytes(address, 4);
-    bytes[0] = value;
-    bytes[1] = value >>> 8;
-    bytes[2] = value >>> 16;
-    bytes[3] = value >>> 24;
+    const at = this.#offsetOf(address, 4);
+    putWordAt(this.#adapter.environment.blocks.bytes.whole(), at, value);
   }
 
   indicate(frame: IndicatedFrame): void {

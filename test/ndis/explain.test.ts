@@ -1,7 +1,7 @@
 /** `explain`: owner, state, order, where allocated and freed, neighbours; and every error about an address carries it. */
 import assert from "node:assert/strict";
 import { test } from "uvu";
-import { NdisMAllocateSharedMemoryAsyncEx, type VirtualAddress } from "../../bindings/ndis/index.js";
+import { addToVirtual, NdisMAllocateSharedMemoryAsyncEx, type VirtualAddress } from "../../bindings/ndis/index.js";
 import { Machine } from "../../src/index.js";
 import { type Block, makeDriver, type Nic, open, refused } from "./rig.js";
 
@@ -66,6 +66,38 @@ test("a block that was served and not delivered says so", async () => {
   const { virtual } = machine.environment.dispatcher.ring.servedAt(0);
   assert.match(machine.explain(virtual as VirtualAddress).text, /completion has not been delivered yet/);
 });
+
+for (const memoryTaken of ["served", "accepted"] as const) {
+  test(`memory taken when ${memoryTaken}: no byte of a block is the driver's before its completion`, async () => {
+    const { machine, nic, dma } = await open({}, { ...SMALL, schedule: "manual", choices: { memoryTaken } });
+    const mine = nic.allocate(4096) as Block;
+    NdisMAllocateSharedMemoryAsyncEx(dma, 6000, false, 0);
+    const { ring } = machine.environment.dispatcher;
+    if (memoryTaken === "served") machine.serve();
+    const { virtual } = memoryTaken === "served" ? ring.servedAt(0) : ring.pendingAt(0);
+    const untold = virtual as VirtualAddress;
+    assert.notEqual(untold, 0);
+    for (const ahead of [0, 1, 4096, 5996]) {
+      const there = addToVirtual(untold, ahead);
+      for (const touch of [
+        () => nic.services.readU32(there),
+        () => nic.services.writeU32(there, 7),
+        () => nic.services.bytes(there, 4),
+      ]) {
+        assert.throws(touch, { code: "TRANSLATION_FAULT", value: there, unit: "address" });
+      }
+    }
+    nic.services.writeU32(mine.VirtualAddress, 0x12345678);
+    assert.equal(nic.services.readU32(mine.VirtualAddress), 0x12345678);
+    assert.deepEqual([...nic.services.bytes(mine.VirtualAddress, 5)], [0x78, 0x56, 0x34, 0x12, 0xcd]);
+    if (memoryTaken === "accepted") machine.serve();
+    machine.deliver();
+    const given = nic.completions[0]?.VirtualAddress as VirtualAddress;
+    assert.equal(given, untold);
+    assert.equal(nic.services.readU32(addToVirtual(given, 5996)), 0xcdcdcdcd, "nothing was written");
+    assert.equal(nic.services.readU32(given), 0xcdcdcdcd, "nothing was written");
+  });
+}
 
 test("with `sites` the stacks are kept: of the allocation, the free and the violation", async () => {
   const { machine, nic } = await open({}, { ...SMALL, sites: true });
