@@ -6,7 +6,7 @@
  * released, which cannot fail. A refused entry makes the claims before it undone.
  */
 import { ADDRESS_LIMIT, hex } from "../addresses.js";
-import { ShmemError } from "../errors.js";
+import { type ErrorDetails, ShmemError } from "../errors.js";
 import * as L from "../generated/layout.js";
 import type { AllocationBatch } from "./api.js";
 import { explainAddress, refuseArgument, refuseUnlessStart } from "./explain.js";
@@ -115,15 +115,8 @@ function refuseEntry(state: CoreState, addresses: Float64Array, index: number): 
     refuseUnlessStart(state, checkAddress(value, `addresses[${index}]`));
   } catch (cause) {
     if (!(cause instanceof ShmemError)) throw cause;
-    const { code, field, explain } = cause;
-    throw new ShmemError(code, `addresses[${index}] cannot be freed, so nothing was: ${cause.message}`, {
-      value,
-      unit: "address",
-      index,
-      explain,
-      cause,
-      ...(field === undefined ? {} : { field }),
-    });
+    const message = `addresses[${index}] cannot be freed, so nothing was: ${cause.message}`;
+    throw new ShmemError(cause.code, message, { ...cause, index, cause } as ErrorDetails);
   }
   throw new ShmemError("ALREADY_FREED", `${hex(value)} is entry ${earlier} and entry ${index}; nothing was freed`, {
     value,

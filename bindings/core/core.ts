@@ -176,7 +176,7 @@ export class Core implements CoreApi {
     const { wasm, views } = this.#state;
     const expected = this.#fieldsAt(address);
     compareFields(this.#state, address, expected, { lengthBytes, tag });
-    if (expected.record === 0) throw new RangeError("the core refused a free that matches");
+    if (expected.record === 0) throw new RangeError("a free that matches was refused");
     wasm.freeScattered(views.float(expected.record + L.M_GROUP));
   }
 
@@ -218,7 +218,7 @@ export class Core implements CoreApi {
 
   physicalOf(address: VirtualAddress): PhysicalAddress {
     const front = this.#front;
-    if (typeof address === "number" && this.#closed === undefined && (sees(front, address) || asks(front, address)))
+    if (typeof address === "number" && this.#closed === undefined && (sees(front, address) > 0 || asks(front, address)))
       return (address + front.toPhysical) as PhysicalAddress;
     return this.translate(address).physical;
   }
@@ -259,6 +259,10 @@ export class Core implements CoreApi {
     range(address, lengthBytes);
     if (state.arena === null)
       throw new ShmemError("NO_ARENA", "this core is address-only", { value: address, unit: "address" });
+    const front = this.#front;
+    let left = sees(front, address);
+    if (left <= 0 && asks(front, address)) left = sees(front, address);
+    if ((address & (front.frameSize - 1)) + lengthBytes <= left) return address + front.toArena;
     return offsetOfRange(state, address, lengthBytes);
   }
 

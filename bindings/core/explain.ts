@@ -153,6 +153,6 @@ function refuseOutside(state: CoreState, address: number): void {
   const exchanged =
     state.placeOfPhysical(address) === undefined
       ? ""
-      : "; it is a physical address of this core, so virtual and physical look exchanged";
+      : "; it is a physical address: virtual and physical look exchanged";
   refuse(state, "FOREIGN_ADDRESS", address, `${hex(address)} lies in no block of this core${exchanged}`);
 }

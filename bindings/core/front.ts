@@ -28,6 +28,8 @@ export interface Front {
   readonly count: number;
   /** What takes a virtual address of the zone to the physical one. */
   readonly toPhysical: number;
+  /** What takes it to the byte's place in the arena. */
+  readonly toArena: number;
   /** Virtual address of the zone's first page; the frames of it that lie before the zone never hold a block. */
   readonly pageWindow: number;
   /** Frames from there to the end of the zone. */
@@ -45,7 +47,7 @@ export interface Front {
 
 export function frontOf(state: CoreState, seat: number): Front {
   const { wasm, views, frameSize, inverse } = state;
-  const { window, base, first, count } = state.zones[0] as ZoneSeat;
+  const { window, base, first, count, arenaOffset } = state.zones[0] as ZoneSeat;
   const codeShift = views.word(L.H_CODE_SHIFT);
   const before = first % PAGE_FRAMES;
   return {
@@ -59,6 +61,7 @@ export function frontOf(state: CoreState, seat: number): Front {
     first,
     count,
     toPhysical: base - window,
+    toArena: arenaOffset - window,
     pageWindow: window - before * frameSize,
     span: before + count,
     // The pointer is biased, modulo 2^32, by the number of the zone's first page.

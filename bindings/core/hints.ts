@@ -21,18 +21,21 @@ import { type Front, PAGE_FRAMES } from "./front.js";
 
 const HINTS = 65_536;
 
-/** True only where a live block holds the byte at a virtual address of the first zone. False proves nothing. */
-export function sees(front: Front, address: number): boolean {
+/**
+ * Above 0 only where a live block holds the byte at a virtual address of the first zone: so many bytes of its requested
+ * length come from there on, those of the same frame that lie before the address counted in. Else it proves nothing.
+ */
+export function sees(front: Front, address: number): number {
   const ahead = address - front.pageWindow;
   const byte = ahead >>> 0;
   const frame = byte >>> front.frameShift;
-  if (byte !== ahead || frame >= front.span) return false;
+  if (byte !== ahead || frame >= front.span) return 0;
   const inside = frame & (front.hints[frame & front.hintMask] as number);
   const at = (front.codes + frame - inside) | 0;
   const { views, codeShift } = front;
   // What lies outside a view reads as 0 here, and is no code.
   const code = ((codeShift === 2 ? views.u32[at] : views.u16[at]) as number) | 0;
-  return code > (inside << front.frameShift) + L.CODE_BIAS;
+  return code - (inside << front.frameShift) - L.CODE_BIAS;
 }
 
 /** The same by asking the core, and learning from its answer. False where it finds none, and where `address` is none. */

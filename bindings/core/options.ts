@@ -85,10 +85,9 @@ export function integer(field: string, value: unknown, least: number, most: numb
 
 /** True for 1, 2, 4, ... up to 2^52. */
 export function isPowerOfTwo(value: number): boolean {
-  if (!Number.isInteger(value) || value < 1 || value > ADDRESS_LIMIT) return false;
-  const high = Math.floor(value / 2 ** 26);
-  const low = value % 2 ** 26;
-  return high === 0 ? (low & (low - 1)) === 0 : low === 0 && (high & (high - 1)) === 0;
+  // Above 2^30 a power of two is one of its 2^30ths too.
+  const part = value > 2 ** 30 ? value / 2 ** 30 : value;
+  return value > 0 && value <= ADDRESS_LIMIT && Number.isInteger(part) && (part & (part - 1)) === 0;
 }
 
 function powerOfTwo(field: string, value: unknown, least: number, most: number): number {

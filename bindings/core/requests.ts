@@ -62,7 +62,7 @@ const REASONS: Record<number, FailureReason> = {
 export function notedFailure(state: CoreState): Failure {
   const { views, frameSize } = state;
   const reason = REASONS[views.word(L.H_REASON)];
-  if (reason === undefined) throw new RangeError("an allocation failed without a reason");
+  if (reason === undefined) throw new RangeError("it failed without a reason");
   return {
     reason,
     freeBytes: views.word(L.H_FAIL_FREE) * frameSize,

@@ -53,6 +53,20 @@ const ARENAS: Readonly<Record<string, CoreOptions>> = {
   "beyond 4 GiB": { zones: [{ base: 2 ** 33, size: 2 ** 33 }], frameSize: MIB, arena: null },
 };
 
+/** The first zone is where hints look; the second is asked for. */
+const WITH_BYTES: readonly CoreOptions[] = [
+  { zones: [{ base: 64 * 37, size: 64 * 5000 }], frameSize: 64 },
+  { zones: [{ base: 4096 * 61, size: 4096 * 700, arenaOffset: 12_345 }] },
+  {
+    zones: [
+      { base: 512 * 9, size: 512 * 600, arenaOffset: 512 * 600 },
+      { base: MIB, size: 512 * 600, arenaOffset: 0 },
+    ],
+    frameSize: 512,
+    virtualBase: "identity",
+  },
+];
+
 for (const { name, open } of [release, debug]) {
   const test = suite(`hints, ${name}`);
 
@@ -87,14 +101,59 @@ for (const { name, open } of [release, debug]) {
     });
   }
 
+  for (const [index, options] of WITH_BYTES.entries()) {
+    test(`offsetOf knows the requested length of every block, arena ${index}`, () => {
+      const seed = 7200 + index;
+      const below = generator(seed);
+      const core = open(options);
+      const { frameSize } = core;
+      const held: { readonly address: number; readonly lengthBytes: number }[] = [];
+      const places: number[] = [];
+      for (let step = 0; step < 1200; step++) {
+        if (held.length === 0 || below(5) < 3) {
+          const lengthBytes = 1 + below(frameSize * 2 ** below(8));
+          const address = core.allocate(lengthBytes);
+          if (address !== 0) {
+            held.push({ address, lengthBytes });
+            places.push(address, address + lengthBytes);
+          }
+        } else {
+          const [gone] = held.splice(below(held.length), 1);
+          core.free(gone?.address as VirtualAddress);
+        }
+        for (let k = 0; k < 6; k++) {
+          const near =
+            (places[below(places.length)] ?? 2 ** 46) + (below(130) - 65) * ([1, frameSize][k % 2] as number);
+          const start = Math.max(1, near + below(3) - 1);
+          const lengthBytes = 1 + below([4, 70, 3 * frameSize][k % 3] as number);
+          const inside = held.some(
+            (one) => start >= one.address && start + lengthBytes <= one.address + one.lengthBytes,
+          );
+          const expected = inside ? core.arenaOffsetOf(core.translate(start as VirtualAddress).physical) : "refused";
+          const context = `seed ${seed}, step ${step}, ${start} ${lengthBytes}`;
+          for (let again = 0; again < 2; again++) {
+            const said = answer(() => core.offsetOf(start as VirtualAddress, lengthBytes));
+            assert.equal(Array.isArray(said) && said[0] === "TRANSLATION_FAULT" ? "refused" : said, expected, context);
+          }
+        }
+      }
+    });
+  }
+
   test("what is no address is refused however well the byte before it is known", () => {
     const core = open({ zones: [{ base: MIB, size: MIB }], arena: null });
     const address = take(core, 4096);
     assert.is(core.physicalOf(address), core.physicalOf(address));
     const objects: readonly unknown[] = [String(address), { valueOf: () => address }, [address], BigInt(address), null];
-    for (const bad of [address + 0.5, Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 52, ...objects])
+    const bytes = open({ zones: [{ base: MIB, size: MIB }] });
+    assert.is(take(bytes, 4096), address);
+    for (const bad of [address + 0.5, Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 52, ...objects]) {
       refuses(() => core.physicalOf(bad as VirtualAddress), "INVALID_ARGUMENT");
+      refuses(() => bytes.offsetOf(bad as VirtualAddress, 4), "INVALID_ARGUMENT");
+      refuses(() => bytes.offsetOf(address, bad === null ? Number.NaN : (bad as number)), "INVALID_ARGUMENT");
+    }
     refuses(() => core.physicalOf((address + 2 ** 32) as VirtualAddress), "TRANSLATION_FAULT");
+    refuses(() => bytes.offsetOf((address + 2 ** 32) as VirtualAddress, 4), "TRANSLATION_FAULT");
   });
 
   test("a hint outlives the block, growth of memory, a restore and a second core", () => {
@@ -131,6 +190,7 @@ for (const { name, open } of [release, debug]) {
     assert.is(core.physicalOf(address), core.physicalOf(address));
     core.dispose();
     refuses(() => core.physicalOf(address), "DISPOSED");
+    refuses(() => core.offsetOf(address, 1), "DISPOSED");
   });
 
   test.run();
