@@ -101,6 +101,9 @@ export interface AdapterServices {
    * where the host has taken the bytes away.
    */
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array;
+  /** 16 bits, little-endian. Refuses as `bytes` does. */
+  readU16(address: VirtualAddress): number;
+  writeU16(address: VirtualAddress, value: number): void;
   /** 32 bits, little-endian. Refuses as `bytes` does. */
   readU32(address: VirtualAddress): number;
   writeU32(address: VirtualAddress, value: number): void;

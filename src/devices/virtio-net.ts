@@ -33,7 +33,8 @@ export const VIRTQ_WRITE = 2;
 /** Of the available and the used ring. */
 export const VIRTQ_RING = { index: 2, entries: 4 } as const;
 export const VIRTIO_HEADER_BYTES = 12;
-const BUFFERS_OFFSET = 10;
+/** Of the number of buffers, u16, in the header. */
+export const VIRTIO_BUFFERS_OFFSET = 10;
 const MAX_FRAME_BYTES = 65_535;
 
 /** The header and the frame that are being stored. Of the header all but the number of buffers stays 0. */
@@ -80,8 +81,8 @@ export class VirtioNet extends RingNic {
       chains.push(chain);
       room += chain.lengthBytes;
     }
-    whole[BUFFERS_OFFSET] = chains.length & 0xff;
-    whole[BUFFERS_OFFSET + 1] = chains.length >>> 8;
+    whole[VIRTIO_BUFFERS_OFFSET] = chains.length & 0xff;
+    whole[VIRTIO_BUFFERS_OFFSET + 1] = chains.length >>> 8;
     let done = 0;
     for (const chain of chains) {
       const begun = done;

@@ -32,6 +32,7 @@ import {
 } from "../../bindings/index.js";
 import {
   VIRTIO,
+  VIRTIO_BUFFERS_OFFSET,
   VIRTIO_HEADER_BYTES,
   VIRTQ_DESCRIPTOR,
   VIRTQ_NEXT,
@@ -113,8 +114,8 @@ class Adapter extends RingMiniport<Received> {
     if (this.#usedIndex() === this.#seen) return undefined;
     const buffers = [this.#takeUsed()];
     const [first] = buffers;
-    const header = this.services.bytes(first?.buffer.blocks[0]?.virtual as VirtualAddress, VIRTIO_HEADER_BYTES);
-    const whole = (header[10] as number) + (header[11] as number) * 256;
+    const header = first?.buffer.blocks[0]?.virtual as VirtualAddress;
+    const whole = this.services.readU16(addToVirtual(header, VIRTIO_BUFFERS_OFFSET));
     while (buffers.length < whole) buffers.push(this.#takeUsed());
     return { buffers };
   }
@@ -234,17 +235,13 @@ class Adapter extends RingMiniport<Received> {
   /** A buffer into the available ring; the index is written last. */
   #offer({ head }: ReceiveBuffer): void {
     const entry = VIRTQ_RING.entries + 2 * (this.#offered % this.#size);
-    const bytes = this.services.bytes(addToVirtual(this.#available, entry), 2);
-    bytes[0] = head & 0xff;
-    bytes[1] = head >>> 8;
+    this.services.writeU16(addToVirtual(this.#available, entry), head);
     this.#offered = (this.#offered + 1) & 0xffff;
-    const index = this.services.bytes(addToVirtual(this.#available, VIRTQ_RING.index), 2);
-    index[0] = this.#offered & 0xff;
-    index[1] = this.#offered >>> 8;
+    this.services.writeU16(addToVirtual(this.#available, VIRTQ_RING.index), this.#offered);
   }
 
   #usedIndex(): number {
-    return this.services.readU32(this.#usedRing) >>> 16;
+    return this.services.readU16(addToVirtual(this.#usedRing, VIRTQ_RING.index));
   }
 
   #takeUsed(): { readonly buffer: ReceiveBuffer; readonly lengthBytes: number } {

@@ -209,6 +209,19 @@ export class MachineServices implements AdapterServices {
     throw new ShmemError("TRANSLATION_FAULT", why, { value: address, unit: "address" });
   }
 
+  readU16(address: VirtualAddress): number {
+    const at = this.#offsetOf(address, 2);
+    const bytes = this.#adapter.environment.blocks.bytes.whole();
+    return (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+  }
+
+  writeU16(address: VirtualAddress, value: number): void {
+    const at = this.#offsetOf(address, 2);
+    const bytes = this.#adapter.environment.blocks.bytes.whole();
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+  }
+
   readU32(address: VirtualAddress): number {
     const at = this.#offsetOf(address, 4);
     return wordAt(this.#adapter.environment.blocks.bytes.whole(), at);

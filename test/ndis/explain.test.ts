@@ -82,14 +82,19 @@ for (const memoryTaken of ["served", "accepted"] as const) {
       for (const touch of [
         () => nic.services.readU32(there),
         () => nic.services.writeU32(there, 7),
+        () => nic.services.readU16(there),
+        () => nic.services.writeU16(there, 7),
         () => nic.services.bytes(there, 4),
       ]) {
         assert.throws(touch, { code: "TRANSLATION_FAULT", value: there, unit: "address" });
       }
     }
-    nic.services.writeU32(mine.VirtualAddress, 0x12345678);
-    assert.equal(nic.services.readU32(mine.VirtualAddress), 0x12345678);
-    assert.deepEqual([...nic.services.bytes(mine.VirtualAddress, 5)], [0x78, 0x56, 0x34, 0x12, 0xcd]);
+    nic.services.writeU32(mine.VirtualAddress, 0xf2345678);
+    nic.services.writeU16(addToVirtual(mine.VirtualAddress, 5), 0x1fe01);
+    assert.equal(nic.services.readU32(mine.VirtualAddress), 0xf2345678);
+    assert.equal(nic.services.readU16(addToVirtual(mine.VirtualAddress, 5)), 0xfe01);
+    const bytes = [...nic.services.bytes(mine.VirtualAddress, 8)];
+    assert.deepEqual(bytes, [0x78, 0x56, 0x34, 0xf2, 0xcd, 0x01, 0xfe, 0xcd]);
     if (memoryTaken === "accepted") machine.serve();
     machine.deliver();
     const given = nic.completions[0]?.VirtualAddress as VirtualAddress;
