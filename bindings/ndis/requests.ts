@@ -49,7 +49,7 @@ export class PendingRequest {
   logical = 0;
 }
 
-/** Small, because a fuzzer opens ten thousand machines a second; `#grow` doubles it. */
+/** Small, and empty at first, because a fuzzer opens ten thousand machines a second; `#grow` doubles it. */
 const FIRST_SIZE = 8;
 
 /** The ring. Positions are counted from the front of their part. */
@@ -58,7 +58,7 @@ export class RequestRing {
   served = 0;
   /** Requests that wait for their turn. */
   pending = 0;
-  #ring: PendingRequest[] = Array.from({ length: FIRST_SIZE }, () => new PendingRequest());
+  #ring: (PendingRequest | null)[] = new Array<PendingRequest | null>(FIRST_SIZE).fill(null);
   #mask: number = FIRST_SIZE - 1;
   #head = 0;
   /** What was taken for delivery last, since anything was served: the block that is freed next, more often than not. */
@@ -67,7 +67,12 @@ export class RequestRing {
   /** The record for the next request. It counts as pending only after `commit`. */
   next(): PendingRequest {
     if (this.served + this.pending > this.#mask) this.#grow();
-    return this.#ring[(this.#head + this.served + this.pending) & this.#mask] as PendingRequest;
+    const at = (this.#head + this.served + this.pending) & this.#mask;
+    const known = this.#ring[at];
+    if (known) return known;
+    const made = new PendingRequest();
+    this.#ring[at] = made;
+    return made;
   }
 
   /** The record that `next` gave is a pending request now. */
@@ -127,14 +132,14 @@ export class RequestRing {
     const mask = this.#mask;
     const head = this.#head;
     const request = ring[(head + from) & mask] as PendingRequest;
-    for (let i = from; i > to; i--) ring[(head + i) & mask] = ring[(head + i - 1) & mask] as PendingRequest;
+    for (let i = from; i > to; i--) ring[(head + i) & mask] = ring[(head + i - 1) & mask] ?? null;
     ring[(head + to) & mask] = request;
   }
 
   #grow(): void {
     const size = this.#ring.length;
     const used = this.served + this.pending;
-    const larger = Array.from({ length: 2 * size }, (_, i) => (i < used ? this.servedAt(i) : new PendingRequest()));
+    const larger = Array.from({ length: 2 * size }, (_, i) => (i < used ? this.servedAt(i) : null));
     this.#ring = larger;
     this.#mask = 2 * size - 1;
     this.#head = 0;
