@@ -67,10 +67,36 @@ export class UpperLayer {
   }
 }
 
-function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  if (one.length !== other.length) return false;
-  for (let index = 0; index < one.length; index += 1) {
-    if (one[index] !== other[index]) return false;
+/** A view of the buffer that was looked at last: frames come from one, and what drivers indicate lies in another. */
+class Words {
+  #buffer: ArrayBufferLike | null = null;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+
+  of(bytes: Uint8Array): DataView {
+    const { buffer } = bytes;
+    if (buffer !== this.#buffer || this.#view.byteLength !== buffer.byteLength) {
+      this.#buffer = buffer;
+      this.#view = new DataView(buffer);
+    }
+    return this.#view;
   }
+}
+
+const WIRE = new Words();
+const MEMORY = new Words();
+
+/** Four bytes at a time, wherever they begin: byte by byte takes three times as long. */
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  const { length } = one;
+  if (length !== other.length) return false;
+  const whole = length - (length % 4);
+  if (whole > 0) {
+    const left = WIRE.of(one);
+    const right = MEMORY.of(other);
+    const { byteOffset: from } = one;
+    const { byteOffset: to } = other;
+    for (let at = 0; at < whole; at += 4) if (left.getInt32(from + at) !== right.getInt32(to + at)) return false;
+  }
+  for (let at = whole; at < length; at += 1) if (one[at] !== other[at]) return false;
   return true;
 }
