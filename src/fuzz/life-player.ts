@@ -246,7 +246,7 @@ export class LifePlayer {
       } else if (!moves) break;
       await null;
       await null;
-      if (machine.suspended === 0 && !this.#anyBusy()) break;
+      if (!this.#anyBusy()) break;
     }
     for (const nic of this.#nics) if (nic.wantsHalt && !nic.busy) this.#halt(nic);
     if (machine.runnable) await machine.settle(MOST_TURNS);
@@ -254,7 +254,7 @@ export class LifePlayer {
 
   /** Is there anything that `#settle` could move? A thread that waits for something that has to happen first is not. */
   #mayMove(): boolean {
-    return this.#begun || this.#machine.runnable || this.#anyBusy();
+    return this.#begun || this.#machine.runnable;
   }
 
   #anyWantsHalt(): boolean {

@@ -46,7 +46,10 @@ function shape(value: unknown, depth: number): string {
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "string") return String(value);
   if (typeof value !== "object" || value === null || depth === 0) return typeof value;
   if (Array.isArray(value)) return `[${value.length}]`;
-  return Object.entries(value)
-    .map(([key, inner]) => `${key}:${shape(inner, depth - 1)}`)
-    .join(",");
+  let text = "";
+  for (const key of Object.keys(value)) {
+    const inner = shape((value as Record<string, unknown>)[key], depth - 1);
+    text += text === "" ? `${key}:${inner}` : `,${key}:${inner}`;
+  }
+  return text;
 }
