@@ -115,7 +115,7 @@ function refuseEntry(state: CoreState, addresses: Float64Array, index: number): 
     refuseUnlessStart(state, checkAddress(value, `addresses[${index}]`));
   } catch (cause) {
     if (!(cause instanceof ShmemError)) throw cause;
-    const message = `addresses[${index}] cannot be freed, so nothing was: ${cause.message}`;
+    const message = `addresses[${index}] cannot be freed; nothing was: ${cause.message}`;
     throw new ShmemError(cause.code, message, { ...cause, index, cause } as ErrorDetails);
   }
   throw new ShmemError("ALREADY_FREED", `${hex(value)} is entry ${earlier} and entry ${index}; nothing was freed`, {

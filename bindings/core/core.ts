@@ -232,7 +232,15 @@ export class Core implements CoreApi {
   }
 
   translatePhysical(physical: PhysicalAddress): { readonly virtual: VirtualAddress; readonly lengthBytes: number } {
-    return translatePhysical(this.#open(), checkAddress(physical, "physical"));
+    const state = this.#open();
+    checkAddress(physical, "physical");
+    const front = this.#front;
+    const virtual = (physical - front.toPhysical) as VirtualAddress;
+    const left = sees(front, virtual);
+    const mask = front.frameSize - 1;
+    // The frames of the block to the end, less what lies before the address in its own.
+    if (left > 0) return { virtual, lengthBytes: ((left + mask) & ~mask) - (physical & mask) };
+    return translatePhysical(state, physical);
   }
 
   runs(address: VirtualAddress, lengthBytes: number): PhysicalRun[] {
@@ -282,8 +290,9 @@ export class Core implements CoreApi {
     const liveBytes = (views.word(L.H_PEAK_FRAMES) - views.word(L.H_BELOW_PEAK)) * frameSize;
     const withheldBytes = views.word(L.H_WITHHELD_FRAMES) * frameSize;
     // A poisoned core counts, but does not walk.
-    const largest = this.#closed === undefined ? (wasm.longestBlock() >>> 0) * frameSize : 0;
-    const ready = this.#closed === undefined ? wasm.readyBlocks() : 0;
+    const walks = this.#closed === undefined;
+    const largest = walks ? (wasm.longestBlock() >>> 0) * frameSize : 0;
+    const ready = walks ? wasm.readyBlocks() : 0;
     return {
       totalBytes,
       freeBytes: totalBytes - liveBytes - withheldBytes,

@@ -124,7 +124,7 @@ export function compareFields(
 const REFUSALS: Record<number, readonly [ErrorCode, string]> = {
   [L.INTERIOR]: ["INTERIOR_ADDRESS", "lies inside a live block and is not its start"],
   [L.FREED]: ["ALREADY_FREED", "was freed before"],
-  [L.NEVER]: ["NEVER_ALLOCATED", "was never handed out as the start of a block"],
+  [L.NEVER]: ["NEVER_ALLOCATED", "was never handed out"],
 };
 
 /**

@@ -10,20 +10,20 @@ import type { CoreState } from "./state.js";
 
 const RULES: Record<number, readonly [name: string, sentence: string]> = {
   [L.RULE_GEOMETRY]: ["geometry", "what opening wrote has changed"],
-  [L.RULE_PARTITION]: ["partition", "a frame is both free and live, or neither, or outside its zone"],
-  [L.RULE_COUNTS]: ["counts", "free + live + withheld is not the total, or a count is wrong"],
+  [L.RULE_PARTITION]: ["partition", "a frame is both free and live, or neither"],
+  [L.RULE_COUNTS]: ["counts", "the counts of frames are wrong"],
   [L.RULE_WORDS]: ["words", "a wholly free page is not kept as a run"],
   [L.RULE_CLASSES]: ["classes", "a page is not in the tree of its longest run alone"],
   [L.RULE_RUNS]: ["runs", "a run of free pages leaves its zone or meets another"],
   [L.RULE_BUDDIES]: ["buddies", "two free buddies are not merged"],
-  [L.RULE_TREES]: ["trees", "a tree's levels differ, or it has members outside the zone"],
+  [L.RULE_TREES]: ["trees", "a tree's levels or members are wrong"],
   [L.RULE_BLOCKS]: ["blocks", "a live block leaves its zone, is misaligned, or overlaps another"],
   [L.RULE_LENGTHS]: ["lengths", "a length stands in the array of another size"],
   [L.RULE_TAGS]: ["tags", "a frame where no block starts has a tag"],
-  [L.RULE_MAPPINGS]: ["mappings", "mappings overlap, meet a window, or do not add up to their range"],
+  [L.RULE_MAPPINGS]: ["mappings", "mappings overlap, meet a window, or do not add up"],
   [L.RULE_INDEX]: ["index", "the mappings by physical and by virtual address differ"],
   [L.RULE_READY]: ["ready", "a ready block and its mark do not match"],
-  [L.RULE_PIECES]: ["pieces", "a piece of a scattered block and its mark do not match"],
+  [L.RULE_PIECES]: ["pieces", "a piece and its mark do not match"],
 };
 
 /** What `verify` says when the walk itself left the memory. */

@@ -148,7 +148,7 @@ function layOut(wasm: CoreExports, plan: CorePlan): void {
     let reason = "frame numbers are 32 bits";
     if (code === L.TOO_MUCH_METADATA) reason = `memory ends at 4 GiB and they need ${metadata}`;
     if (code === L.NO_MEMORY) reason = `the engine refuses ${metadata}`;
-    throw new ShmemError("INVALID_ARGUMENT", `zones hold ${frames} frames, too many for one core: ${reason}`, {
+    throw new ShmemError("INVALID_ARGUMENT", `zones hold ${frames} frames, too many: ${reason}`, {
       field: "zones",
       value: frames,
       unit: "frames",

@@ -1,10 +1,11 @@
 /**
- * Hints (bindings/core/hints.ts): `physicalOf` answers most questions without a call, from guesses that nobody corrects.
- * Whatever was guessed, it must say what the walk inside the core says, which `translate` always asks.
+ * Hints (bindings/core/hints.ts): `physicalOf`, `translatePhysical` and `offsetOf` answer most questions without a call,
+ * from guesses that nobody corrects. Whatever was guessed, they must say what the walk inside the core says, which
+ * `translate` always asks.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { CoreApi, CoreOptions, VirtualAddress } from "../../bindings/index.js";
+import type { CoreApi, CoreOptions, PhysicalAddress, VirtualAddress } from "../../bindings/index.js";
 import { ShmemError } from "../../bindings/index.js";
 import { generator, MIB, refuses, take } from "./expect.js";
 import { debug, release } from "./implementations.js";
@@ -33,6 +34,9 @@ function agrees(core: CoreApi, address: number, context: string): void {
     walked,
     `${context}, again`,
   );
+  if (typeof walked !== "number") return;
+  const { lengthBytes } = core.translate(virtual);
+  assert.equal(core.translatePhysical(walked as PhysicalAddress), { virtual, lengthBytes }, `${context}, and back`);
 }
 
 /** Zones whose first frame starts no page of the core, small and large frames, with and without a second zone. */
