@@ -83,13 +83,22 @@ export class Decisions implements ScheduleChooser, FaultPlan {
   }
 
   strikes(point: FaultPoint): boolean {
-    if (point !== "synchronous" && point !== "queue" && point !== "service") return false;
+    const { armed } = this;
+    let strikes = false;
+    // One case each: a look-up by name would cost more than all the rest, and every allocation comes by here.
+    if (point === "synchronous") {
+      strikes = armed.synchronous > 0;
+      if (strikes) armed.synchronous--;
+    } else if (point === "queue") {
+      strikes = armed.queue > 0;
+      if (strikes) armed.queue--;
+    } else if (point === "service") {
+      strikes = armed.service > 0;
+      if (strikes) armed.service--;
+    } else return false;
     this.opportunities++;
-    let strikes = this.#nth > 0 && (this.opportunities === this.#nth || (this.#from && this.opportunities > this.#nth));
-    if (this.armed[point] > 0) {
-      this.armed[point]--;
-      strikes = true;
-    }
+    const nth = this.#nth;
+    if (nth > 0 && (this.opportunities === nth || (this.#from && this.opportunities > nth))) strikes = true;
     if (strikes) this.struck++;
     return strikes;
   }
