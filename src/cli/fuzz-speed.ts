@@ -4,7 +4,7 @@
  *     driver   lives of the seed, as the random search plays them ─► runs a second, events in a run
  *     target   inputs of the seed, as `--target` plays them       ─► operations a second
  *
- * Each subject plays a second to warm up and then for the time given. Two rates come of it: over the whole time, and the
+ * Each subject plays a second to warm up (less where less is given) and then for the time given. Two rates come of it: over the whole time, and the
  * median over windows of a fifth of a second, which says more on a machine that does other things meanwhile.
  */
 import { performance } from "node:perf_hooks";
@@ -42,7 +42,7 @@ interface Counted {
 }
 
 /** Measure every driver of the package and every target. */
-export async function speed(given: FuzzArguments, io: CommandIo): Promise<number> {
+export async function speed(given: Pick<FuzzArguments, "seconds" | "seed" | "json">, io: CommandIo): Promise<number> {
   const fuzz = await import("../fuzz/index.js");
   const ms = (given.seconds > 1e8 ? DEFAULT_SECONDS : given.seconds) * 1000;
   const { seed } = given;
@@ -97,7 +97,7 @@ async function measure(
 ): Promise<SpeedLine> {
   let run = 0;
   const warm: Counted = { runs: 0, units: 0, machine: 0 };
-  for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await step(run++, warm);
+  for (const until = performance.now() + Math.min(WARM_UP_MS, ms); performance.now() < until; ) await step(run++, warm);
   const counted: Counted = { runs: 0, units: 0, machine: 0 };
   const rates: number[] = [];
   const began = performance.now();

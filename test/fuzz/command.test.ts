@@ -2,6 +2,7 @@
 // timeout: 180 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { type SpeedLine, speed } from "../../src/cli/fuzz-speed.js";
 import { ndisShmem, type Outcome } from "../house/command.js";
 
 const test = suite("ndis-shmem fuzz");
@@ -40,6 +41,32 @@ test("a target by name and seed, as a table and as JSON", async () => {
     json.targets.map(({ target, runs }) => [target, runs]),
     ["core", "translator", "ring", "ndis", "snapshot", "capture", "codec"].map((name) => [name, 5]),
   );
+});
+
+test("the speed: every driver and every target, and rates that are counts over times", async () => {
+  const said: string[] = [];
+  const io = { out: (text: string) => said.push(text), err: assert.unreachable, progress: false, columns: 80 };
+  // The command takes whole seconds; a twentieth of one is enough to see that it counts.
+  assert.is(await speed({ seconds: 0.05, seed: 1, json: true }, io), 0);
+  const report = JSON.parse(said.join("")) as { readonly seed: number; readonly speed: readonly SpeedLine[] };
+  assert.is(report.seed, 1);
+  assert.equal(
+    report.speed.map(({ subject, of }) => `${of} ${subject}`),
+    [
+      ...["e100bex", "rtlnwifi", "netkvm", "gvnic"].map((name) => `driver ${name}`),
+      ...["core", "translator", "ring", "ndis", "snapshot", "capture", "codec"].map((name) => `target ${name}`),
+    ],
+  );
+  for (const line of report.speed) {
+    const { subject, of, runs, seconds, runsPerSecond, perRun, machineEventsPerRun, perSecond } = line;
+    assert.ok(runs >= 1 && seconds >= 0.05, subject);
+    assert.ok(perRun >= 1, `${subject} counts what it plays`);
+    assert.is(machineEventsPerRun > 0, of === "driver", subject);
+    // Seconds are rounded to thousandths, which is a fiftieth of so short a time, and counts to tenths.
+    assert.ok(Math.abs(runsPerSecond * seconds - runs) <= 0.02 * runs + 1, `${subject}: ${JSON.stringify(line)}`);
+    const units = runsPerSecond * (perRun + machineEventsPerRun);
+    assert.ok(Math.abs(perSecond - units) <= 0.1 * units, `${subject}: ${JSON.stringify(line)}`);
+  }
 });
 
 const REFUSED: readonly (readonly [readonly string[], RegExp])[] = [
