@@ -5,8 +5,9 @@
  */
 import { type NdisChoices, ShmemError } from "../../bindings/index.js";
 import { decodeLife, type Life } from "./life.js";
+import type { DriverFinding, LifeCheck } from "./life-judge.js";
 import type { FuzzDriver } from "./life-machine.js";
-import { type DriverFinding, type LifeCheck, LifePlayer, type Played } from "./life-player.js";
+import { LifePlayer, type Played } from "./life-player.js";
 import {
   type FoundLife,
   newProgress,

@@ -33,8 +33,9 @@ export {
   type LifeEventKind,
   MEMORIES,
 } from "./life.js";
+export type { DriverFinding, LifeCheck, LifeView } from "./life-judge.js";
 export type { FuzzDriver, FuzzWire } from "./life-machine.js";
-export { type DriverFinding, type LifeCheck, LifePlayer, type LifeView } from "./life-player.js";
+export { LifePlayer } from "./life-player.js";
 export { type FuzzDevice, NoiseDevice } from "./noise-device.js";
 export { reproduction, type TestFramework } from "./reproduce.js";
 export { lifeOf, SEARCHES, type SearchName, type SearchProgress } from "./search.js";

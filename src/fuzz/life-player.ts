@@ -1,5 +1,5 @@
 /**
- * Plays lives, and judges them: by every rule of the NDIS face, by what the upper layer sees, by what is left at the end.
+ * Plays lives, and has them judged (life-judge.ts) after each event and at the end.
  *
  *     power-on ─ events of the life, one by one ─ calm ─ probe ─ halt of every adapter ─ what is left?
  *                      after each: violations? handler errors? the user's own check?
@@ -7,45 +7,22 @@
  * Calm: failures end, memory comes back, everything that is due happens. Probe: an adapter that runs must still receive.
  */
 import {
-  describeViolation,
-  type NDIS_STATUS,
   NDIS_STATUS_SUCCESS,
   type NdisChoices,
   NdisShutdownBugCheck,
   NdisShutdownPowerOff,
   ShmemError,
-  type Violation,
   type VirtualAddress,
 } from "../../bindings/index.js";
 import type { Adapter, LoadedDriver, LogMode, Machine } from "../machine/index.js";
-import { UpperLayer } from "../run/upper-layer.js";
 import type { Life, LifeEvent } from "./life.js";
+import { LifeFrames } from "./life-frames.js";
+import { assertEnd, audit, type DriverFinding, type LifeCheck, look, Stop, stop } from "./life-judge.js";
 import { type Decisions, type FuzzDriver, LifeMachines, squeeze } from "./life-machine.js";
+import { Nic } from "./life-nic.js";
 import { fingerprint } from "./life-state.js";
-import { type FuzzDevice, NoiseDevice } from "./noise-device.js";
+import { NoiseDevice } from "./noise-device.js";
 import { Situations } from "./situations.js";
-
-/** What is wrong with a driver. */
-export interface DriverFinding {
-  /** The rule that was broken: of the NDIS face, or of this judge (see docs/fuzzing.md). */
-  readonly rule: string;
-  readonly code: string;
-  readonly message: string;
-  /** Index of the event; the number of events for what the end showed; -1 for power-on. */
-  readonly step: number;
-  readonly violation?: Violation;
-}
-
-/** What a user's own check sees, after each event and at the end. */
-export interface LifeView {
-  readonly machine: Machine;
-  readonly adapters: readonly Adapter[];
-  /** True for the last look, when every adapter is halted. */
-  readonly ended: boolean;
-}
-
-/** Returns, or throws, a sentence that says what is wrong; nothing, or anything but a string, where all is well. */
-export type LifeCheck = (view: LifeView) => unknown;
 
 /** Options of a player. */
 export interface LifePlayerOptions {
@@ -76,37 +53,6 @@ const PATIENCE = 3000;
 const MOST_TURNS = 500;
 const TIME_STEPS_NS = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11];
 const HOLD_NS = [0, 1000, 1_000_000];
-const LONGEST_FRAME = 1600;
-const FRAME_STORE_BYTES = 2 ** 17;
-
-/** Bytes to cut frames from; no two starts look alike for long. */
-const PATTERN: Uint8Array = Uint8Array.from(
-  { length: LONGEST_FRAME + 4096 },
-  (_, i) => (i * 167 + (i >> 8) * 41) & 0xff,
-);
-
-class Stop extends Error {
-  readonly finding: Omit<DriverFinding, "step">;
-  constructor(finding: Omit<DriverFinding, "step">) {
-    super(finding.message);
-    this.finding = finding;
-  }
-}
-
-/** An adapter of the life, with what stands before and behind it. */
-class Nic {
-  adapter!: Adapter;
-  device!: FuzzDevice;
-  readonly upper: UpperLayer = new UpperLayer();
-  /** Frames that the device did not take, since the last look. */
-  lost = 0;
-  /** A lifecycle call is on its way. */
-  busy = true;
-  wantsHalt = false;
-  removed = false;
-  shutDown = false;
-  givenUp = 0;
-}
 
 /** Plays lives of one driver. */
 export class LifePlayer {
@@ -124,10 +70,7 @@ export class LifePlayer {
   #life!: Life;
   #nics: Nic[] = [];
   #taken: VirtualAddress[] = [];
-  #framesMade = 0;
-  /** Where frames are cut from: a buffer for each frame would cost more than all else that a frame costs. */
-  #frames: Uint8Array = new Uint8Array(FRAME_STORE_BYTES);
-  #framesEnd = 0;
+  readonly #frames: LifeFrames = new LifeFrames();
   #happened = 0;
   #failure: unknown;
   /** A lifecycle call was begun since threads were last let go on. */
@@ -145,8 +88,7 @@ export class LifePlayer {
     this.#life = life;
     this.#nics = [];
     this.#taken = [];
-    this.#framesMade = 0;
-    this.#framesEnd = 0;
+    this.#frames.begin();
     this.#happened = 0;
     this.#failure = undefined;
     this.#machine = this.#machines.open(life, log);
@@ -166,7 +108,7 @@ export class LifePlayer {
       state = fingerprint(this.#machine, this.#nics, this.exact ? this.#decisions : null);
       await this.#end();
       this.#look(true);
-      this.#audit();
+      audit(this.#machine, this.#nics);
     } catch (error) {
       if (!(error instanceof Stop)) throw error;
       finding = { ...error.finding, step };
@@ -181,7 +123,7 @@ export class LifePlayer {
     const machine = this.#machine;
     this.#loaded = await machine.load(this.#driver);
     if (this.#loaded.status !== NDIS_STATUS_SUCCESS) {
-      this.#stop("DriverEntry", "DRIVER_ENTRY", `DriverEntry returned 0x${(this.#loaded.status >>> 0).toString(16)}`);
+      stop("DriverEntry", "DRIVER_ENTRY", `DriverEntry returned 0x${(this.#loaded.status >>> 0).toString(16)}`);
     }
     this.#add();
     await this.#settle();
@@ -242,7 +184,7 @@ export class LifePlayer {
       if (machine.runnable) {
         moves = true;
         if (!(await machine.settle(MOST_TURNS)))
-          this.#stop("HandlerReturns", "SPIN", "a handler waits, over and over, for what is there already");
+          stop("HandlerReturns", "SPIN", "a handler waits, over and over, for what is there already");
       } else if (!moves) break;
       await null;
       await null;
@@ -370,27 +312,10 @@ export class LifePlayer {
 
   #frame(nic: Nic, lengthBytes: number): void {
     if (nic.removed || nic.shutDown || nic.adapter.state === "Halted" || nic.adapter.state === "Shutdown") return;
-    const frame = this.#cutFrame(Math.min(lengthBytes, LONGEST_FRAME));
-    frame[0] = this.#framesMade;
-    frame[1] = this.#framesMade >>> 8;
-    this.#framesMade++;
+    const frame = this.#frames.cut(lengthBytes);
     const before = nic.lost;
     nic.device.receive(frame, frame.length);
     if (nic.lost === before && this.#driver.device !== undefined) nic.upper.expect(frame);
-  }
-
-  /** A frame of its own bytes, which stay as they are until the life is over. */
-  #cutFrame(lengthBytes: number): Uint8Array {
-    let at = this.#framesEnd;
-    if (at + lengthBytes > this.#frames.length) {
-      this.#frames = new Uint8Array(this.#frames.length);
-      at = 0;
-    }
-    this.#framesEnd = at + lengthBytes;
-    const start = (this.#framesMade * 13) % 4096;
-    const frame = this.#frames.subarray(at, at + lengthBytes);
-    frame.set(PATTERN.subarray(start, start + lengthBytes));
-    return frame;
   }
 
   /** Bytes of a block change, as a device may change them that owns it. Only where the device is of no known kind. */
@@ -408,46 +333,10 @@ export class LifePlayer {
     for (const address of this.#taken.splice(0)) this.#machine.core.free(address);
   }
 
-  // ---- judging -------------------------------------------------------------------------------------------------------
+  // ---- the end -------------------------------------------------------------------------------------------------------
 
-  #stop(rule: string, code: string, message: string): never {
-    throw new Stop({ rule, code, message });
-  }
-
-  /** Is anything wrong now? */
   #look(ended: boolean): void {
-    const machine = this.#machine;
-    const violation = machine.violations[0];
-    if (violation !== undefined) {
-      const { rule, code } = violation;
-      throw new Stop({ rule, code, message: describeViolation(violation), violation });
-    }
-    const thrown = machine.environment.handlerErrors[0];
-    if (thrown !== undefined) this.#stop("HandlerDoesNotThrow", codeOf(thrown.error), said(thrown.call, thrown.error));
-    if (this.#failure !== undefined) {
-      this.#stop("HandlerDoesNotThrow", codeOf(this.#failure), said("a lifecycle handler", this.#failure));
-    }
-    for (const nic of this.#nics) {
-      if (nic.upper.mismatched > 0) {
-        this.#stop("FramesArriveIntact", "MISMATCH", `${nic.adapter.name} indicated bytes that the wire did not carry`);
-      }
-    }
-    for (const { adapter } of this.#nics) {
-      const { framesOut } = adapter.services;
-      if (framesOut > 0 && (adapter.state === "Paused" || adapter.state === "Halting" || adapter.state === "Halted")) {
-        const message = `${adapter.name} is ${adapter.state} and the upper layer still keeps ${framesOut} of its frames`;
-        this.#stop("PauseWaitsForFrames", "FRAMES_OUT", message);
-      }
-    }
-    if (this.#check === undefined) return;
-    const view: LifeView = { machine, adapters: this.#nics.map((nic) => nic.adapter), ended };
-    let wrong: unknown;
-    try {
-      wrong = this.#check(view);
-    } catch (error) {
-      wrong = error instanceof Error ? error.message : String(error);
-    }
-    if (typeof wrong === "string") this.#stop("UserCheck", "CHECK", wrong);
+    look(this.#machine, this.#nics, this.#failure, this.#check, ended);
   }
 
   /** Calm, probe, halt. */
@@ -465,14 +354,7 @@ export class LifePlayer {
     await this.#settle();
     await this.#comeToRest();
     this.#look(false);
-    for (const { adapter, busy } of this.#nics) {
-      if (busy || (adapter.state !== "Halted" && adapter.state !== "Shutdown")) {
-        const call =
-          adapter.state === "Halting" ? "MiniportHaltEx" : adapter.state === "Pausing" ? "MiniportPause" : "a handler";
-        const message = `${call} of ${adapter.name} waits for something that will not happen (the adapter is ${adapter.state})`;
-        this.#stop("HandlerReturns", "HANG", message);
-      }
-    }
+    assertEnd(this.#nics);
   }
 
   /** Everything that is due happens, in the plain order. Periodic timers are left alone after a while. */
@@ -504,7 +386,7 @@ export class LifePlayer {
       for (let i = 0; i < 3; i++) this.#frame(nic, 64);
       await this.#comeToRest();
       if (nic.upper.delivered + nic.givenUp === before) {
-        this.#stop(
+        stop(
           "ReceivesWhenRunning",
           "STALL",
           `${nic.adapter.name} is Running and at rest, and receives nothing any more`,
@@ -513,33 +395,4 @@ export class LifePlayer {
     }
     this.#look(false);
   }
-
-  /** What is left when everything is over. */
-  #audit(): void {
-    const machine = this.#machine;
-    for (const { adapter, shutDown, removed, upper } of this.#nics) {
-      const { accepted, completed, dropped, pending } = adapter.record;
-      if (accepted !== completed + pending + dropped || (pending > 0 && !shutDown)) {
-        const message = `${accepted} accepted, ${completed} completed, ${pending} pending, ${dropped} dropped`;
-        this.#stop("EveryRequestIsAnswered", "PENDING_AT_RELEASE", message);
-      }
-      upper.close();
-      if (upper.lost > 0 && !shutDown && !removed && adapter.status === (NDIS_STATUS_SUCCESS as NDIS_STATUS)) {
-        const message = `${upper.lost} frames of ${adapter.name} reached memory, and were neither indicated nor dropped with a reason`;
-        this.#stop("FramesAreAccountedFor", "LOST", message);
-      }
-    }
-    if (this.#nics.some((nic) => nic.shutDown)) return;
-    const { liveBytes } = machine.core.stats();
-    if (liveBytes !== 0)
-      this.#stop("NothingLiveAtRelease", "LEAK_AT_RELEASE", `${liveBytes} bytes are live at the end`);
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof ShmemError ? error.code : error instanceof Error ? error.name : typeof error;
-}
-
-function said(call: string, error: unknown): string {
-  return `${call} threw ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
 }

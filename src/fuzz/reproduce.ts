@@ -6,7 +6,7 @@
  */
 
 import type { Life } from "./life.js";
-import type { DriverFinding } from "./life-player.js";
+import type { DriverFinding } from "./life-judge.js";
 import { describeEvent, describeSetup } from "./story.js";
 
 export type TestFramework = "uvu" | "node:test";

@@ -11,7 +11,8 @@
  */
 import { Prng } from "../machine/index.js";
 import { EVENT_KINDS, EVENT_TABLE, type Life, type LifeEvent, type LifeEventKind, MEMORIES } from "./life.js";
-import type { DriverFinding, LifePlayer } from "./life-player.js";
+import type { DriverFinding } from "./life-judge.js";
+import type { LifePlayer } from "./life-player.js";
 
 export type SearchName = "random" | "sweep" | "systematic";
 export const SEARCHES: readonly SearchName[] = ["random", "sweep", "systematic"];

@@ -8,7 +8,8 @@
  */
 
 import { encodeLife, type Life, type LifeEvent, MEMORIES } from "./life.js";
-import type { DriverFinding, LifePlayer } from "./life-player.js";
+import type { DriverFinding } from "./life-judge.js";
+import type { LifePlayer } from "./life-player.js";
 
 const TIMES = ["10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s"];
 
