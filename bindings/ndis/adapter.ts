@@ -102,8 +102,6 @@ export class AdapterRecord {
   /** Refused with NDIS_STATUS_FAILURE. */
   refused = 0;
   synchronous = 0;
-  /** The call that choice C5 has warned of last. */
-  warnedOfPlace = "";
   freed = 0;
   surpriseRemoved = false;
   /** A shared memory allocation was refused and no error log entry written yet (SDV rule WriteErrorLog). */

@@ -196,6 +196,8 @@ export class NdisEnvironment {
 
   /** Record a finding; raise it as the policy says. Returns only where the call is to return its failure value, or go on. */
   violate(adapter: AdapterRecord | null, finding: Finding): void {
+    // Where no log has a line for each, a warning that was told already leaves nothing behind, and need not be made.
+    if (finding.severity === "warning" && this.log === null && !this.#isNews(finding, adapter?.name ?? "")) return;
     this.raise(this.record(adapter, finding));
   }
 
@@ -225,15 +227,15 @@ export class NdisEnvironment {
       this.note(adapter, `${violation.severity} ${violation.rule} ${violation.code} ${violation.call}`);
     }
     if (violation.severity !== "warning") this.violations.push(violation);
-    else if (this.#isNews(violation)) this.warnings.push(violation);
+    else if (this.#isNews(violation, violation.adapter)) this.warnings.push(violation);
     return violation;
   }
 
   /** A driver that does a permitted thing ten thousand times is told once (the log has a line for each). */
-  #isNews(warning: Violation): boolean {
+  #isNews(warning: Pick<Finding, "rule" | "call" | "mismatches">, adapter: string): boolean {
     if (warning.mismatches !== undefined) return this.warnings.length < WARNINGS_KEPT;
     return !this.warnings.some(
-      (one) => one.rule === warning.rule && one.call === warning.call && one.adapter === warning.adapter,
+      (one) => one.rule === warning.rule && one.call === warning.call && one.adapter === adapter,
     );
   }
 

@@ -83,9 +83,6 @@ function synchronousPlaceIsRight(adapter: AdapterRecord, call: string): boolean 
   const halting = state === HALTING;
   if (halting && choices.synchronousWhileHalting === "allow") return true;
   const warned = !halting && choices.synchronousAfterInitialize === "warn";
-  // It is told once; a driver that grows its pool in a thread does it for every block.
-  if (warned && adapter.warnedOfPlace === call && environment.log === null) return true;
-  if (warned) adapter.warnedOfPlace = call;
   environment.violate(adapter, {
     rule: "AllocateInInitialize",
     code: "WRONG_CONTEXT",
