@@ -33,6 +33,7 @@
  */
 import { ShmemError } from "../../bindings/index.js";
 import type { DevicePort } from "../machine/index.js";
+import { putHalfAt } from "../machine/words.js";
 import type { ReceivingDevice } from "./receiving-device.js";
 
 /** Byte offsets in a receive frame descriptor. */
@@ -227,8 +228,7 @@ export class I8255x implements ReceivingDevice {
   }
 
   #write16(bus: DevicePort, address: number, value: number): void {
-    this.#word[0] = value & 0xff;
-    this.#word[1] = value >>> 8;
+    putHalfAt(this.#word, 0, value);
     bus.write(address, this.#word);
   }
 

@@ -18,7 +18,7 @@
  */
 import { ShmemError } from "../../bindings/index.js";
 import type { DevicePort } from "../machine/index.js";
-import { wordAt } from "../machine/words.js";
+import { halfAt, putHalfAt, wordAt } from "../machine/words.js";
 import type { ReceivingDevice } from "./receiving-device.js";
 
 /** Offsets of the common registers; those of a model begin at `NIC.own`. */
@@ -57,7 +57,7 @@ export class BusWords {
   read16(address: number): number {
     const two = this.#two;
     this.#bus.read(address, two);
-    return (two[0] as number) | ((two[1] as number) << 8);
+    return halfAt(two, 0);
   }
 
   read32(address: number): number {
@@ -73,8 +73,7 @@ export class BusWords {
 
   write16(address: number, value: number): void {
     const two = this.#two;
-    two[0] = value;
-    two[1] = value >>> 8;
+    putHalfAt(two, 0, value);
     this.#bus.write(address, two);
   }
 

@@ -14,6 +14,7 @@
  * queues, offloads, event suppression (the common mask stands for it), packed rings.
  */
 import type { DevicePort } from "../machine/index.js";
+import { putHalfAt } from "../machine/words.js";
 import { type BusWords, RingNic, type RingNicOptions } from "./ring-nic.js";
 
 /** Registers. */
@@ -81,8 +82,7 @@ export class VirtioNet extends RingNic {
       chains.push(chain);
       room += chain.lengthBytes;
     }
-    whole[VIRTIO_BUFFERS_OFFSET] = chains.length & 0xff;
-    whole[VIRTIO_BUFFERS_OFFSET + 1] = chains.length >>> 8;
+    putHalfAt(whole, VIRTIO_BUFFERS_OFFSET, chains.length);
     let done = 0;
     for (const chain of chains) {
       const begun = done;

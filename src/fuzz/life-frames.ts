@@ -3,6 +3,7 @@
  *
  * They are cut from one store: a buffer for each frame would cost more than all else that a frame costs.
  */
+import { putHalfAt } from "../machine/words.js";
 
 const LONGEST_FRAME = 1600;
 const FRAME_STORE_BYTES = 2 ** 17;
@@ -36,8 +37,7 @@ export class LifeFrames {
     const start = (this.#made * 13) % 4096;
     const frame = this.#store.subarray(at, at + lengthBytes);
     frame.set(PATTERN.subarray(start, start + lengthBytes));
-    frame[0] = this.#made;
-    frame[1] = this.#made >>> 8;
+    putHalfAt(frame, 0, this.#made);
     this.#made++;
     return frame;
   }

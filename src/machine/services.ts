@@ -23,7 +23,7 @@ import type { EventQueue, MachineEventEntry, SimulatedClock } from "./clock.js";
 import type { DeviceModel } from "./device.js";
 import type { Processors } from "./processors.js";
 import { type MachineThreads, WaitableEvent } from "./threads.js";
-import { putWordAt, wordAt } from "./words.js";
+import { halfAt, putHalfAt, putWordAt, wordAt } from "./words.js";
 
 /** What the services share with their machine. */
 export interface ServiceParts {
@@ -211,15 +211,12 @@ export class MachineServices implements AdapterServices {
 
   readU16(address: VirtualAddress): number {
     const at = this.#offsetOf(address, 2);
-    const bytes = this.#adapter.environment.blocks.bytes.whole();
-    return (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+    return halfAt(this.#adapter.environment.blocks.bytes.whole(), at);
   }
 
   writeU16(address: VirtualAddress, value: number): void {
     const at = this.#offsetOf(address, 2);
-    const bytes = this.#adapter.environment.blocks.bytes.whole();
-    bytes[at] = value;
-    bytes[at + 1] = value >>> 8;
+    putHalfAt(this.#adapter.environment.blocks.bytes.whole(), at, value);
   }
 
   readU32(address: VirtualAddress): number {
