@@ -15,6 +15,9 @@ const LOOK_AHEAD = 256;
 
 export class UpperLayer {
   readonly #expected: Uint8Array[] = [];
+  // Of this layer and no other's: a view keeps its buffer, which may be all the memory of a machine.
+  readonly #wire: Words = new Words();
+  readonly #memory: Words = new Words();
   #head = 0;
   delivered = 0;
   deliveredBytes = 0;
@@ -31,7 +34,7 @@ export class UpperLayer {
   indicated(bytes: Uint8Array): void {
     const end = Math.min(this.#expected.length, this.#head + LOOK_AHEAD);
     for (let index = this.#head; index < end; index += 1) {
-      if (!sameBytes(this.#expected[index] as Uint8Array, bytes)) continue;
+      if (!sameBytes(this.#expected[index] as Uint8Array, this.#wire, bytes, this.#memory)) continue;
       this.lost += index - this.#head;
       this.#moveTo(index + 1);
       this.delivered += 1;
@@ -70,29 +73,27 @@ export class UpperLayer {
 /** A view of the buffer that was looked at last: frames come from one, and what drivers indicate lies in another. */
 class Words {
   #buffer: ArrayBufferLike | null = null;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  #view: DataView | null = null;
 
   of(bytes: Uint8Array): DataView {
     const { buffer } = bytes;
-    if (buffer !== this.#buffer || this.#view.byteLength !== buffer.byteLength) {
-      this.#buffer = buffer;
-      this.#view = new DataView(buffer);
-    }
-    return this.#view;
+    const known = this.#view;
+    if (known !== null && buffer === this.#buffer && known.byteLength === buffer.byteLength) return known;
+    const view = new DataView(buffer);
+    this.#buffer = buffer;
+    this.#view = view;
+    return view;
   }
 }
 
-const WIRE = new Words();
-const MEMORY = new Words();
-
 /** Four bytes at a time, wherever they begin: byte by byte takes three times as long. */
-function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+function sameBytes(one: Uint8Array, wire: Words, other: Uint8Array, memory: Words): boolean {
   const { length } = one;
   if (length !== other.length) return false;
   const whole = length - (length % 4);
   if (whole > 0) {
-    const left = WIRE.of(one);
-    const right = MEMORY.of(other);
+    const left = wire.of(one);
+    const right = memory.of(other);
     const { byteOffset: from } = one;
     const { byteOffset: to } = other;
     for (let at = 0; at < whole; at += 4) if (left.getInt32(from + at) !== right.getInt32(to + at)) return false;
