@@ -11,7 +11,7 @@
  * What it promises: a file counts as passed only if all of this holds, and each line is there because uvu alone lets
  * its opposite pass:
  *   - the process ended by itself, with exit code 0, inside its time-out (120 s, or what a line `// timeout: 300 s` says);
- *   - it reported through test/house/uvu.ts, which counts registrations itself;
+ *   - it reported through test/repository/uvu.ts, which counts registrations itself;
  *   - registered = passed + failed + skipped, at least one test, every suite with tests was run, no `only` was left in
  *     (a name part on the command line allows it, for work in progress);
  *   - uvu's own total names the same numbers;
@@ -30,7 +30,7 @@ import { build } from "esbuild";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const OUT = join(ROOT, "build", "test");
-const WRAPPER = join(ROOT, "test", "house", "uvu.ts");
+const WRAPPER = join(ROOT, "test", "repository", "uvu.ts");
 const AT_ONCE = 2;
 const DEFAULT_TIMEOUT_S = 120;
 
@@ -188,7 +188,7 @@ async function runFile(file, allowOnly) {
     result.text = `FAIL  ${name}  does not bundle\n${messages.length > 0 ? messages.join("\n") : String(error)}\n`;
     return result;
   }
-  const reportFile = join(tmpdir(), `house-${process.pid}-${basename(outfile)}-${started}.json`);
+  const reportFile = join(tmpdir(), `ndis-shmem-test-${process.pid}-${basename(outfile)}-${started}.json`);
   const environment = { ...process.env, HOUSE_REPORT: reportFile, FORCE_COLOR: "0", NO_COLOR: "1" };
   const run = await runProcess(["--enable-source-maps", outfile], timeoutS * 1000, environment);
   const report = readReport(reportFile);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Results } from "../../bench/index.js";
-import { ndisShmem, type Outcome } from "../house/command.js";
+import { ndisShmem, type Outcome } from "../repository/command.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bench-command-"));
 test.after(() => rmSync(folder, { recursive: true, force: true }));

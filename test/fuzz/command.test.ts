@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type SpeedLine, speed } from "../../src/cli/fuzz-speed.js";
-import { ndisShmem, type Outcome } from "../house/command.js";
+import { ndisShmem, type Outcome } from "../repository/command.js";
 
 const test = suite("ndis-shmem fuzz");
 

@@ -8,8 +8,8 @@ import { test } from "uvu";
 import { readCapture, writeCapture } from "../../src/capture/index.js";
 import { main } from "../../src/cli/main.js";
 import { exitCodeOf, isClean, type RunReport } from "../../src/report/index.js";
-import { ndisShmem } from "../house/command.js";
 import { parseXml, textsOf } from "../report/xml.js";
+import { ndisShmem } from "../repository/command.js";
 
 const folder = mkdtempSync(join(tmpdir(), "ndis-shmem-cli-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));

@@ -1,5 +1,5 @@
 /**
- * Preloaded into every test process by test/house/coverage.mjs, which see: reads of build/debug.wasm get the counting
+ * Preloaded into every test process by test/repository/coverage.mjs, which see: reads of build/debug.wasm get the counting
  * module, its import `coverage.hit` is supplied, and what was hit is written when the process ends.
  */
 import fs from "node:fs";

@@ -32,7 +32,7 @@ const tricks: Readonly<Record<string, Trick>> = {
   "throws-null": { says: "threw something that is not an Error: null", lastLine: "1 passed, 1 failed" },
 };
 
-const FIXTURES = "test/house/fixtures";
+const FIXTURES = "test/repository/fixtures";
 
 function runner(...args: readonly string[]): { readonly status: number | null; readonly output: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, ["test/run.mjs", ...args], { encoding: "utf8" });
@@ -55,7 +55,7 @@ for (const [name, { says, lastLine: expected }] of Object.entries(tricks)) {
 test("a sound file passes, and its skip is shown with its reason", () => {
   const { status, output } = runner("--files", `${FIXTURES}/sound.ts`);
   assert.is(status, 0, output);
-  assert.match(output, /^ok {4}test\/house\/fixtures\/sound\.ts {2}2 passed, 1 skipped {2}\d+ ms$/m);
+  assert.match(output, /^ok {4}test\/repository\/fixtures\/sound\.ts {2}2 passed, 1 skipped {2}\d+ ms$/m);
   assert.ok(output.includes("skip  subtracts, skipped: the fixture wants a skip"));
   assert.is(lastLine(output), "2 passed, 0 failed, 1 skipped");
 });

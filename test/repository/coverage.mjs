@@ -7,7 +7,7 @@
  *
  * The AssemblyScript sources are parsed with asc's own parser, and a call of an imported function `hit(n)` is put at the
  * start of every function and of every arm of an `if` (a missing `else` is an arm), loop and switch. The module so
- * compiled is read by the tests in place of build/debug.wasm: test/house/coverage-hook.mjs, preloaded into every test
+ * compiled is read by the tests in place of build/debug.wasm: test/repository/coverage-hook.mjs, preloaded into every test
  * process, redirects the read, supplies the import and notes which n were hit. Nothing in the tests or in the library
  * knows of it, and no line moves.
  *
