@@ -2,7 +2,7 @@
  * IRQL: the interrupt request levels, and the small interface through which this face sees them.
  *
  * One level per simulated processor. This room only asks for the level of the processor that runs now, and brackets the
- * callbacks that it makes; the machine (`src/machine/processors`) keeps the levels. Source of the values: `wdm.h`.
+ * callbacks that it makes; the machine (`src/machine/threads/processors.ts`) keeps the levels. Source of the values: `wdm.h`.
  */
 
 declare const irqlBrand: unique symbol;

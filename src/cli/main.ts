@@ -9,7 +9,7 @@ import { EXIT } from "../report/index.js";
 import { benchCommand } from "./bench.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
 import { fuzzCommand } from "./fuzz.js";
-import { runCommand } from "./run.js";
+import { runCommand } from "./run/run.js";
 
 const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand];
 

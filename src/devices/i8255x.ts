@@ -32,8 +32,8 @@
  * Left out: the transmit unit, statistics, the frame check sequence, header mode, and the flexible (buffer list) mode.
  */
 import { ShmemError } from "../../bindings/index.js";
+import { putHalfAt } from "../machine/devices/endian.js";
 import type { DevicePort } from "../machine/index.js";
-import { putHalfAt } from "../machine/words.js";
 import type { ReceivingDevice } from "./receiving-device.js";
 
 /** Byte offsets in a receive frame descriptor. */

@@ -17,8 +17,8 @@
  *    0x08  command: 0 reset, 1 start receiving, 2 stop
  */
 import { ShmemError } from "../../bindings/index.js";
+import { halfAt, putHalfAt, wordAt } from "../machine/devices/endian.js";
 import type { DevicePort } from "../machine/index.js";
-import { halfAt, putHalfAt, wordAt } from "../machine/words.js";
 import type { ReceivingDevice } from "./receiving-device.js";
 
 /** Offsets of the common registers; those of a model begin at `NIC.own`. */

@@ -13,8 +13,9 @@
  * buffers merge. Source: Virtual I/O Device specification 1.1, sections 2.6 and 5.1.6. Left out: transmit and control
  * queues, offloads, event suppression (the common mask stands for it), packed rings.
  */
+
+import { putHalfAt } from "../machine/devices/endian.js";
 import type { DevicePort } from "../machine/index.js";
-import { putHalfAt } from "../machine/words.js";
 import { type BusWords, RingNic, type RingNicOptions } from "./ring-nic.js";
 
 /** Registers. */

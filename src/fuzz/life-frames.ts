@@ -3,7 +3,7 @@
  *
  * They are cut from one store: a buffer for each frame would cost more than all else that a frame costs.
  */
-import { putHalfAt } from "../machine/words.js";
+import { putHalfAt } from "../machine/devices/endian.js";
 
 const LONGEST_FRAME = 1600;
 const FRAME_STORE_BYTES = 2 ** 17;

@@ -1,12 +1,18 @@
 /** The simulated machine. */
-export { Adapter, type AdapterOptions } from "./adapter.js";
-export type { DeviceModel, DevicePort } from "./device.js";
+
+export type { DeviceModel, DevicePort } from "./devices/device-port.js";
+export type { LogMode } from "./event-log.js";
 export { type FaultRule, lowMemory } from "./faults.js";
-export type { LoadedDriver, MiniportDriver } from "./lifecycle.js";
-export type { LogMode } from "./log.js";
+export { Adapter, type AdapterOptions } from "./lifecycle/adapter.js";
+export type { LoadedDriver, MiniportDriver } from "./lifecycle/lifecycle.js";
 export { Machine } from "./machine.js";
+export type { MachineReport } from "./machine-report.js";
 export type { MachineOptions } from "./options.js";
-export { type PoolAllocateOptions, type PoolOptions, SharedBlock, SharedMemoryPool } from "./pool.js";
+export { type PoolAllocateOptions, type PoolOptions, SharedBlock, SharedMemoryPool } from "./pool/pool.js";
 export { Prng } from "./prng.js";
-export type { MachineReport } from "./report.js";
-export { SCHEDULES, type ScheduleChooser, type ScheduleName, type ScheduleOptions } from "./schedule.js";
+export {
+  SCHEDULES,
+  type ScheduleChooser,
+  type ScheduleName,
+  type ScheduleOptions,
+} from "./time/completion-schedule.js";

@@ -64,14 +64,14 @@ import {
   type VirtualAddress,
   type ZonePlan,
 } from "../../bindings/index.js";
-import type { Adapter, AdapterOptions } from "./adapter.js";
 import type { FaultRule } from "./faults.js";
+import type { Adapter, AdapterOptions } from "./lifecycle/adapter.js";
 
-import { Lifecycle, type LoadedDriver, type MiniportDriver } from "./lifecycle.js";
+import { Lifecycle, type LoadedDriver, type MiniportDriver } from "./lifecycle/lifecycle.js";
+import { logDigest, type MachineReport, reportOf } from "./machine-report.js";
 import { coreOptionsOf, type MachineOptions, ownOptions } from "./options.js";
 import { assemble, faultPlan, type MachineParts } from "./parts.js";
-import { Pump } from "./pump.js";
-import { logDigest, type MachineReport, reportOf } from "./report.js";
+import { Pump } from "./time/pump.js";
 
 /** See the head of this file. */
 export class Machine {

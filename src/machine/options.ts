@@ -14,9 +14,9 @@ import {
   type Violation,
   type ZoneOptions,
 } from "../../bindings/index.js";
+import type { LogMode } from "./event-log.js";
 import type { FaultRule } from "./faults.js";
-import type { LogMode } from "./log.js";
-import type { ScheduleName, ScheduleOptions } from "./schedule.js";
+import type { ScheduleName, ScheduleOptions } from "./time/completion-schedule.js";
 
 /** Options of `Machine.open`. An unknown key is `INVALID_ARGUMENT`. */
 export interface MachineOptions {

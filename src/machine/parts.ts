@@ -14,15 +14,15 @@ import {
   ShmemError,
   type ZonePlan,
 } from "../../bindings/index.js";
-import { EventQueue, SimulatedClock } from "./clock.js";
+import { Iommu } from "./devices/iommu.js";
+import { RunLog } from "./event-log.js";
 import { type FaultRule, Faults } from "./faults.js";
-import { Iommu } from "./iommu.js";
-import { RunLog } from "./log.js";
 import type { MachineOptions } from "./options.js";
 import { Prng } from "./prng.js";
-import { Processors } from "./processors.js";
-import { MachineScheduler } from "./schedule.js";
-import { MachineThreads } from "./threads.js";
+import { Processors } from "./threads/processors.js";
+import { MachineThreads } from "./threads/threads.js";
+import { EventQueue, SimulatedClock } from "./time/clock.js";
+import { MachineScheduler } from "./time/completion-schedule.js";
 
 /** What the rooms of a machine share. */
 export interface MachineParts {

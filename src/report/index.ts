@@ -1,6 +1,6 @@
 /** The front door of the report room: what a run did, as data, as a table and as a picture. */
 export * from "./history.js";
-export { PICTURE_WIDTH, reportPicture } from "./picture.js";
+export { PICTURE_WIDTH, reportPicture } from "./picture/picture.js";
 export { progressBar } from "./progress.js";
 export * from "./run-report.js";
 export { reportTable, TABLE_COLUMNS } from "./table.js";

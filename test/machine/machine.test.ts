@@ -11,7 +11,7 @@ import {
   NdisMDeregisterScatterGatherDma,
 } from "../../bindings/ndis/index.js";
 import { Machine, type MachineOptions, Prng, SCHEDULES } from "../../src/index.js";
-import { EventQueue, SimulatedClock } from "../../src/machine/clock.js";
+import { EventQueue, SimulatedClock } from "../../src/machine/time/clock.js";
 import { Judge } from "../../src/model/index.js";
 import { counterMovedByHand } from "../ndis/invariants.js";
 import { type Block, check, makeDriver, type Nic, open } from "../ndis/rig.js";

@@ -13,7 +13,7 @@ import {
   reportTable,
   spreadOf,
 } from "../../src/report/index.js";
-import { TimeAxis } from "../../src/report/time-axis.js";
+import { TimeAxis } from "../../src/report/picture/time-axis.js";
 import { madeUpRun } from "./fixture.js";
 import { parseXml, textsOf } from "./xml.js";
 

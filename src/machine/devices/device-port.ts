@@ -13,10 +13,10 @@ import {
   type NdisEnvironment,
   type PhysicalAddress,
   ShmemError,
-} from "../../bindings/index.js";
-import type { EventQueue, MachineEventEntry, SimulatedClock } from "./clock.js";
+} from "../../../bindings/index.js";
+import type { EventQueue, MachineEventEntry, SimulatedClock } from "../time/clock.js";
+import { putWordAt, wordAt } from "./endian.js";
 import type { Iommu } from "./iommu.js";
-import { putWordAt, wordAt } from "./words.js";
 
 /** A model of a device. Registers are 32 bits wide; offsets are bytes. */
 export interface DeviceModel {

@@ -5,8 +5,8 @@
  * races a caller that holds its own processor at DISPATCH_LEVEL: it then runs on another one (choice C19).
  */
 
-import type { Irql } from "../../bindings/index.js";
-import { irqlName, type KIRQL, PASSIVE_LEVEL, ShmemError } from "../../bindings/index.js";
+import type { Irql } from "../../../bindings/index.js";
+import { irqlName, type KIRQL, PASSIVE_LEVEL, ShmemError } from "../../../bindings/index.js";
 
 export class Processors implements Irql {
   readonly count: number;

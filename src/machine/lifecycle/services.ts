@@ -18,12 +18,12 @@ import {
   ShmemError,
   type SpinLock,
   type VirtualAddress,
-} from "../../bindings/index.js";
-import type { EventQueue, MachineEventEntry, SimulatedClock } from "./clock.js";
-import type { DeviceModel } from "./device.js";
-import type { Processors } from "./processors.js";
-import { type MachineThreads, WaitableEvent } from "./threads.js";
-import { halfAt, putHalfAt, putWordAt, wordAt } from "./words.js";
+} from "../../../bindings/index.js";
+import type { DeviceModel } from "../devices/device-port.js";
+import { halfAt, putHalfAt, putWordAt, wordAt } from "../devices/endian.js";
+import type { Processors } from "../threads/processors.js";
+import { type MachineThreads, WaitableEvent } from "../threads/threads.js";
+import type { EventQueue, MachineEventEntry, SimulatedClock } from "../time/clock.js";
 
 /** What the services share with their machine. */
 export interface ServiceParts {

@@ -8,8 +8,8 @@ import {
   type NDIS_STATUS,
   NDIS_STATUS_FAILURE,
   stateName,
-} from "../../bindings/index.js";
-import type { DeviceModel, MachinePort } from "./device.js";
+} from "../../../bindings/index.js";
+import type { DeviceModel, MachinePort } from "../devices/device-port.js";
 import type { MachineServices } from "./services.js";
 
 /** Options of `Machine.add`. */

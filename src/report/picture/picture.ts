@@ -3,33 +3,27 @@
  *
  *   +--------------------------------------------------------------+
  *   | driver, capture, seed                 what came of it         |
- *   | live memory over time, with the peak of each burst            |  picture-time
+ *   | live memory over time, with the peak of each burst            |  time-panel
  *   | requests pending                                              |
  *   | traffic, with drops                                           |
  *   | time (stretched where things happen), silences hatched        |
- *   | the arena when it was fullest, a cell per frame               |  picture-arena
+ *   | the arena when it was fullest, a cell per frame               |  arena-panel
  *   | legend                                                        |
  *   +--------------------------------------------------------------+
  *
  * It carries its own background, light by default and dark where the reader prefers dark, so it is readable on any page.
  * Nothing in it is fetched: no font, no script, no image. The same report and history give the same bytes.
  */
-import type { RunHistory } from "./history.js";
-import { arenaPanel } from "./picture-arena.js";
-import { timePanel } from "./picture-time.js";
-import { isClean, type RunReport } from "./run-report.js";
+import type { RunHistory } from "../history.js";
+import { isClean, type RunReport } from "../run-report.js";
+import { counted, durationText, grouped } from "../units.js";
+import { arenaPanel } from "./arena-panel.js";
 import { element, escaped, text } from "./svg.js";
-import { counted, durationText, grouped } from "./units.js";
+import { timePanel } from "./time-panel.js";
 
 /** Width of the picture, in pixels. */
 export const PICTURE_WIDTH = 1120;
 const MARGIN = 28;
-
-/** A part of the picture: SVG whose top left is at 0, and how high it is. */
-export interface Panel {
-  readonly svg: string;
-  readonly height: number;
-}
 
 const STYLE = `
   .page { fill: #ffffff } .ink { fill: #1b1f24 } .soft { fill: #59636e } .rule { stroke: #d1d9e0 } .frame { fill: none; stroke: #8c959f }

@@ -14,8 +14,8 @@ import {
   PASSIVE_LEVEL,
   ShmemError,
   type Threads,
-} from "../../bindings/index.js";
-import type { EventQueue, MachineEventEntry } from "./clock.js";
+} from "../../../bindings/index.js";
+import type { EventQueue, MachineEventEntry } from "../time/clock.js";
 import type { Processors } from "./processors.js";
 
 /** Microtask turns that a resumed thread may take to reach its next wait. */

@@ -4,7 +4,7 @@
  * Time moves only when an event is taken, and never backwards: an event for the past happens now. A binary heap; ties go
  * to the event that was added first, so that one seed is one history.
  */
-import type { Clock } from "../../bindings/index.js";
+import type { Clock } from "../../../bindings/index.js";
 
 /** Something that will happen. */
 export interface MachineEventEntry {

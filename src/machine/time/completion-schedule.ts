@@ -14,17 +14,17 @@
  * The latency of a turn is drawn from `minNs` to `maxNs`: a work item's way through the system.
  */
 
-import type { Dispatcher } from "../../bindings/index.js";
+import type { Dispatcher } from "../../../bindings/index.js";
 import {
   PASSIVE_LEVEL,
   type PendingRequest,
   type RequestRing,
   type Scheduler,
   ShmemError,
-} from "../../bindings/index.js";
+} from "../../../bindings/index.js";
+import type { Prng } from "../prng.js";
+import type { Processors } from "../threads/processors.js";
 import type { EventQueue } from "./clock.js";
-import type { Prng } from "./prng.js";
-import type { Processors } from "./processors.js";
 
 export const SCHEDULES = ["fifo", "lifo", "random", "starved", "batched", "racing", "manual"] as const;
 export type ScheduleName = (typeof SCHEDULES)[number];

@@ -9,7 +9,7 @@ import {
   type LiveBlock,
   type Violation,
 } from "../../bindings/index.js";
-import type { RunLog } from "./log.js";
+import type { RunLog } from "./event-log.js";
 import type { MachineParts } from "./parts.js";
 
 /** What a machine can say about itself at any moment. */

@@ -5,10 +5,10 @@
  * that were asked for are in the full colour of their kind, and what the block holds beyond that (a frame has 4,096 bytes,
  * a receive frame 1,554) in a pale one: padding is seen, not told. Addresses at the left are physical.
  */
-import type { ArenaBlock, RunHistory } from "./history.js";
-import type { Panel } from "./picture.js";
+import type { ArenaBlock, RunHistory } from "../history.js";
+import { bytesText, counted, durationText, grouped, percentText } from "../units.js";
+import type { Panel } from "./panel.js";
 import { element, text } from "./svg.js";
-import { bytesText, counted, durationText, grouped, percentText } from "./units.js";
 
 const LEFT = 84;
 const MOST_CELLS = 4096;

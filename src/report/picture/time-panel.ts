@@ -6,12 +6,12 @@
  * the bytes that arrived there over the true length of that stretch; its scale is logarithmic, for a ping is a
  * ten-thousandth of a burst. Each silence of a second or more on the wire is hatched and named.
  */
-import type { MemorySample, RunHistory } from "./history.js";
-import type { Panel } from "./picture.js";
-import type { RunReport } from "./run-report.js";
+import type { MemorySample, RunHistory } from "../history.js";
+import type { RunReport } from "../run-report.js";
+import { bytesText, durationText, grouped, threeDigits } from "../units.js";
+import type { Panel } from "./panel.js";
 import { element, polyline, text } from "./svg.js";
 import { TimeAxis } from "./time-axis.js";
-import { bytesText, durationText, grouped, threeDigits } from "./units.js";
 
 const LEFT = 66;
 const RIGHT = 18;

@@ -43,12 +43,12 @@ import {
   ShmemError,
   setState,
   statusName,
-} from "../../bindings/index.js";
+} from "../../../bindings/index.js";
+import { MachinePort } from "../devices/device-port.js";
+import type { MachineOptions } from "../options.js";
+import type { MachineParts } from "../parts.js";
+import type { Pump } from "../time/pump.js";
 import { Adapter, type AdapterOptions } from "./adapter.js";
-import { MachinePort } from "./device.js";
-import type { MachineOptions } from "./options.js";
-import type { MachineParts } from "./parts.js";
-import type { Pump } from "./pump.js";
 import { MachineServices } from "./services.js";
 
 /** A miniport driver: a name, and its DriverEntry. */

@@ -5,7 +5,7 @@
  * device anything but the address it was given is found. Pages carry a direction: a scatter/gather list for transmission
  * may be read by the device and not written. Granularity is the page, as in life: what shares a page is reachable too.
  */
-import { hex, type LogicalMap, ShmemError } from "../../bindings/index.js";
+import { hex, type LogicalMap, ShmemError } from "../../../bindings/index.js";
 
 const PAGE = 4096;
 /** Logical pages come from 2 GiB to 4 GiB, round and round. */

@@ -9,14 +9,14 @@ import { basename } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { ShmemError } from "../../bindings/index.js";
-import { type Capture, readCapture } from "../capture/index.js";
-import { DRIVERS, type DriverModel } from "../drivers/index.js";
-import { SCHEDULES, type ScheduleName } from "../machine/index.js";
-import { EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../report/index.js";
-import { type PlayResult, play, soak } from "../run/index.js";
-import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "./command.js";
-import { soakTable } from "./soak.js";
+import { ShmemError } from "../../../bindings/index.js";
+import { type Capture, readCapture } from "../../capture/index.js";
+import { DRIVERS, type DriverModel } from "../../drivers/index.js";
+import { SCHEDULES, type ScheduleName } from "../../machine/index.js";
+import { EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../../report/index.js";
+import { type PlayResult, play, soak } from "../../run/index.js";
+import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "../command.js";
+import { soakTable } from "./soak-table.js";
 
 const PLAYABLE: readonly ScheduleName[] = SCHEDULES.filter((name) => name !== "manual");
 

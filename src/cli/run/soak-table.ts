@@ -1,6 +1,6 @@
 /** The table of `ndis-shmem run --soak N`: how many lives, what they met with, and how to repeat what was found. */
-import { counted, durationText, grouped, percentText } from "../report/index.js";
-import type { SoakReport } from "../run/index.js";
+import { counted, durationText, grouped, percentText } from "../../report/index.js";
+import type { SoakReport } from "../../run/index.js";
 
 /** Where a failure may have struck, in words, and what the driver saw of it. */
 const PLACES: readonly (readonly [keyof SoakReport["injectedAt"], string, string])[] = [

@@ -4,8 +4,8 @@
  * `step` and `drain` do without the host's event loop and refuse where a driver's thread is suspended; `run` resumes
  * threads, one at a time. `serve`, `deliver`, `event` and `settle` are the same by hand.
  */
-import { ShmemError } from "../../bindings/index.js";
-import type { MachineParts } from "./parts.js";
+import { ShmemError } from "../../../bindings/index.js";
+import type { MachineParts } from "../parts.js";
 
 /** Turns of threads at one moment before they count as spinning. */
 const SPIN = 100_000;

@@ -35,11 +35,11 @@ import {
   ShmemError,
   statusName,
   type VirtualAddress,
-} from "../../bindings/index.js";
-import type { Adapter } from "./adapter.js";
-import type { MiniportDriver } from "./lifecycle.js";
-import { Machine } from "./machine.js";
-import type { MachineOptions } from "./options.js";
+} from "../../../bindings/index.js";
+import type { Adapter } from "../lifecycle/adapter.js";
+import type { MiniportDriver } from "../lifecycle/lifecycle.js";
+import { Machine } from "../machine.js";
+import type { MachineOptions } from "../options.js";
 
 /** Options of `SharedMemoryPool.open`: those of the machine it makes, and its own. */
 export interface PoolOptions extends MachineOptions {
