@@ -354,7 +354,8 @@ test("every rule of the sources has a test here or elsewhere, and a line on the 
   const page = readFileSync("docs/ndis.md", "utf8");
   const named = new Set<string>();
   for (const folder of ["bindings/ndis", "src/machine"]) {
-    for (const file of readdirSync(folder)) {
+    for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+      if (!file.endsWith(".ts")) continue;
       const source = readFileSync(`${folder}/${file}`, "utf8");
       for (const [, rest = ""] of source.matchAll(/\brule: ([^\n]*)/g))
         for (const [, name = ""] of rest.matchAll(/"([A-Z][A-Za-z_]+)"/g)) named.add(name);
