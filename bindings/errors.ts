@@ -89,23 +89,36 @@ export interface ErrorDetails {
 
 /** One field of a free that differs from the allocation. */
 export interface Mismatch {
+  /** The name of the argument, for example `lengthBytes`. */
   readonly field: string;
+  /** What the caller gave. */
   readonly given: unknown;
+  /** What the allocation was made with. */
   readonly expected: unknown;
+  /** The unit of both: `"bytes"`, `"tag"`, `"address"`, ... */
   readonly unit: string;
 }
 
 /** A refusal. See `ErrorCode` for the codes and `ErrorDetails` for what it carries. */
 export class ShmemError extends Error {
+  /** Always `"ShmemError"`. */
   override readonly name: string = "ShmemError";
+  /** Which refusal it is. Stable between versions. */
   readonly code: ErrorCode;
+  /** The offending value, as it was given; `undefined` where the refusal concerns none. */
   readonly value: unknown;
+  /** The unit of `value`. */
   readonly unit: string | undefined;
+  /** Which argument or option was wrong. */
   readonly field: string | undefined;
+  /** Every field that differs from the allocation, where a free differs from it. */
   readonly mismatches: readonly Mismatch[] | undefined;
+  /** The index of the offending entry, where a batch was refused. */
   readonly index: number | undefined;
+  /** What is known of the address, where there is one: an `Explanation`. */
   readonly explain: unknown;
 
+  /** `message` is for people; the error's own message begins with the code. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(`${code}: ${message}`, "cause" in details ? { cause: details.cause } : undefined);
     this.code = code;

@@ -2,7 +2,7 @@
  * What a core does: the allocator and the translator, without any NDIS.
  *
  * Three things implement this: `Core` over the release WebAssembly module, `Core` over the debug module (asserts on),
- * and the judge in `src/model`, which is slow and obviously right. The same tests run against all three.
+ * and the reference model in `src/model`, which is slow and obviously right. The same tests run against all three.
  *
  * Units: every length is in bytes, every address in bytes, a `frame` is the unit of physical memory (`frameSize` bytes).
  *
@@ -64,7 +64,9 @@ export interface AllocateOptions {
 
 /** A stretch of physical memory. */
 export interface PhysicalRun {
+  /** Its first byte. */
   readonly physical: PhysicalAddress;
+  /** How many bytes it has, at least 1. */
   readonly lengthBytes: number;
 }
 
@@ -87,6 +89,7 @@ export type FailureReason =
 
 /** `reason` beside the numbers that explain it. */
 export interface Failure {
+  /** Why the request found no memory. */
   readonly reason: FailureReason;
   /** Free bytes in all zones at that moment. */
   readonly freeBytes: number;
@@ -114,15 +117,19 @@ export interface CoreStats {
   readonly failures: number;
 }
 
-/** One broken invariant. `rule` is stable, `frame` is the frame (dense index over the zones in declared order) or -1. */
+/** One broken invariant, found by `verify`. */
 export interface BrokenRule {
+  /** The name of the invariant, for example `"counts"`. Names are stable between versions. */
   readonly rule: string;
+  /** The frame where it is broken, counted from 0 over all zones in declared order; -1 where it concerns no single frame. */
   readonly frame: number;
+  /** One sentence for people; it may change between versions. */
   readonly message: string;
 }
 
 /** What is known of an address. */
 export interface Explanation {
+  /** The address that was asked about. */
   readonly address: number;
   /**
    * `live`: inside a live block. `freed`: the start of a block that is not live now. `free`: in the arena, in no block.
@@ -133,11 +140,15 @@ export interface Explanation {
   readonly zone: number;
   /** The block or mapping that holds the address, where there is one. */
   readonly block?: {
+    /** Its first byte. */
     readonly virtual: VirtualAddress;
+    /** The length asked for, in bytes. */
     readonly lengthBytes: number;
     /** log2 of the power of two of frames that the block's start is aligned to; -1 for mappings and scattered blocks. */
     readonly order: number;
+    /** False for a scattered block, and for a range made by `map`. */
     readonly contiguous: boolean;
+    /** Its tag; only on a core with `tags: true`, and not for a range made by `map`. */
     readonly tag?: number;
   };
   /** Bytes from the start of the block to the address. */
@@ -167,14 +178,16 @@ export interface AllocationBatch {
 
 /** The allocator and translator. See the head of this file for the placement rule. */
 export interface CoreApi {
+  /** Bytes in a frame: a power of two, 64 to 2^20. */
   readonly frameSize: number;
-  /** The reason of the last answer of 0, `undefined` before the first. */
+  /** Why the last allocation that found no memory found none; `undefined` before the first. Readable at any time. */
   readonly lastFailure: Failure | undefined;
 
   /**
    * Take a block. Returns its virtual address, or 0 when out of memory (then `lastFailure` says why).
    *
-   * `lengthBytes`: an integer, 1 to 2^32 - 1. Anything else: `INVALID_ARGUMENT`.
+   * `lengthBytes`: bytes, an integer, 1 to 2^32 - 1. Anything else, an unknown option or one out of its range:
+   * `INVALID_ARGUMENT`. `DISPOSED` and `STATE_CORRUPT` as for every call: see `dispose`.
    */
   allocate(lengthBytes: number, options?: AllocateOptions): VirtualAddress;
 
@@ -187,19 +200,22 @@ export interface CoreApi {
    */
   free(address: VirtualAddress, lengthBytes?: number, tag?: number): void;
 
-  /** The exact length asked for. Refuses as `free` does. */
+  /** The exact length in bytes that the live block at `address` was asked for with. Refuses as `free` does. */
   lengthOf(address: VirtualAddress): number;
 
   /** The physical address of one byte. `TRANSLATION_FAULT` where nothing is mapped, `INVALID_ARGUMENT` for a non-address. */
   physicalOf(address: VirtualAddress): PhysicalAddress;
 
-  /** The exact inverse of `physicalOf`. */
+  /** The exact inverse of `physicalOf`: the virtual address of one physical byte. Refuses as `physicalOf` does. */
   virtualOf(physical: PhysicalAddress): VirtualAddress;
 
-  /** `physicalOf`, and for how many bytes from there on the answer holds (to the end of the block's last frame, or of the run). */
+  /**
+   * `physicalOf`, and for how many bytes from there on the answer holds (to the end of the block's last frame, or of the
+   * run). Refuses as `physicalOf` does.
+   */
   translate(address: VirtualAddress): PhysicalRun;
 
-  /** `virtualOf`, and for how many bytes from there on the answer holds. */
+  /** `virtualOf`, and for how many bytes from there on the answer holds. Refuses as `physicalOf` does. */
   translatePhysical(physical: PhysicalAddress): { readonly virtual: VirtualAddress; readonly lengthBytes: number };
 
   /**
@@ -214,7 +230,10 @@ export interface CoreApi {
    */
   map(virtual: VirtualAddress, runs: readonly { readonly physical: number; readonly lengthBytes: number }[]): void;
 
-  /** Remove what `map` registered at exactly `virtual`. `INTERIOR_ADDRESS`, `FOREIGN_ADDRESS`, `INVALID_ARGUMENT`. */
+  /**
+   * Remove what `map` registered at exactly `virtual`. `INTERIOR_ADDRESS` inside such a range, `FOREIGN_ADDRESS` outside,
+   * `INVALID_ARGUMENT` for what is no address and for a block.
+   */
   unmap(virtual: VirtualAddress): void;
 
   /**
@@ -251,9 +270,13 @@ export interface CoreApi {
   /** What is known of a virtual address. Never throws for an address. */
   explain(address: VirtualAddress): Explanation;
 
+  /** The counters at this moment. Answers on a poisoned core too (see `verify`), then with `largestFreeBytes` 0. */
   stats(): CoreStats;
 
-  /** Walk everything; what is broken, empty when sound. Changes nothing. Cost: in proportion to the frames. */
+  /**
+   * Walk every structure. What is broken, empty when all is sound. Changes no answer. Time in proportion to the frames. A
+   * core that failed (`STATE_CORRUPT`) still answers this, `stats` and `dispose`, and nothing else.
+   */
   verify(): BrokenRule[];
 
   /** Finish whatever merging was deferred. Never changes `digest()`. */
@@ -262,10 +285,10 @@ export interface CoreApi {
   /** 16 hex digits over the logical state: zones, live blocks (start, exact length, tag), mappings. */
   digest(): string;
 
-  /** 16 hex digits over everything that can affect a later answer. */
+  /** 16 hex digits over everything that can affect a later answer: `digest`'s state, free memory, caches, thresholds. */
   imageDigest(): string;
 
-  /** The whole state, versioned and checksummed. */
+  /** The whole state as bytes, versioned and checksummed; the arena's bytes are not in it. */
   snapshot(): Uint8Array;
 
   /** Replace the whole state. `BAD_SNAPSHOT` for any damage or for a core of other zones, frame size, virtual base or tags; then nothing changed. */

@@ -26,11 +26,10 @@ import type {
 } from "./api.js";
 import type { ArenaBytes } from "./arena.js";
 import { allocateMany, freeMany, serveMany } from "./batches.js";
-import { callAllocate, callFree, nextSeat } from "./doors.js";
+import { callAllocate, callFree, nextCallSite } from "./call-sites.js";
 import { compareFields, explainAddress, refuseUnlessStart } from "./explain.js";
+import { type FirstZone, firstZoneOf } from "./first-zone.js";
 import { mapForeign, unmapForeign } from "./foreign.js";
-import { type Front, frontOf } from "./front.js";
-import { asks, sees } from "./hints.js";
 import {
   type CorePlan,
   address as checkAddress,
@@ -46,13 +45,14 @@ import { findings, UNREADABLE } from "./rules.js";
 import { packSnapshot, putSnapshot, unpackSnapshot } from "./snapshot.js";
 import { CoreState } from "./state.js";
 import { arenaOffsetOf, offsetOfRange, runsOf, translate, translatePhysical } from "./translation.js";
+import { probe, refill } from "./translation-cache.js";
 import { type CoreModule, releaseModule, releaseModuleAsync } from "./wasm.js";
 
 /** The allocator and translator over the Wasm core. Every method is documented at `CoreApi`. */
 export class Core implements CoreApi {
   readonly frameSize: number;
   readonly #state: CoreState;
-  readonly #front: Front;
+  readonly #firstZone: FirstZone;
   readonly #tags: boolean;
   readonly #serveRing: (count: number) => number = (count) => this.#serve(count);
   #closed: "DISPOSED" | "STATE_CORRUPT" | undefined;
@@ -78,7 +78,7 @@ export class Core implements CoreApi {
   private constructor(plan: CorePlan, module: CoreModule) {
     const state = new CoreState(plan, module);
     this.#state = state;
-    this.#front = frontOf(state, nextSeat());
+    this.#firstZone = firstZoneOf(state, nextCallSite());
     this.frameSize = plan.frameSize;
     this.#tags = plan.tags;
   }
@@ -99,11 +99,11 @@ export class Core implements CoreApi {
       this.#closed !== undefined
     )
       return this.#allocateCarefully(lengthBytes, options);
-    const front = this.#front;
+    const zone = this.#firstZone;
     try {
-      const frame = callAllocate(front.seat, front.wasm, lengthBytes);
-      const ahead = (frame - front.first) >>> 0;
-      if (ahead < front.count) return (front.window + ahead * front.frameSize) as VirtualAddress;
+      const frame = callAllocate(zone.callSite, zone.wasm, lengthBytes);
+      const ahead = (frame - zone.first) >>> 0;
+      if (ahead < zone.count) return (zone.window + ahead * zone.frameSize) as VirtualAddress;
       return this.#allocatedElsewhere(frame >>> 0);
     } catch (error) {
       return this.#poison(error);
@@ -140,15 +140,15 @@ export class Core implements CoreApi {
   /** The common case: a block of the first zone with all that is to be compared. False where nothing was freed. */
   #freesAtOnce(address: number, lengthBytes: number | undefined, tag: number | undefined): boolean {
     if (typeof address !== "number" || typeof lengthBytes !== "number") return false;
-    const front = this.#front;
-    const ahead = (address - front.window) * front.inverse;
+    const zone = this.#firstZone;
+    const ahead = (address - zone.window) * zone.inverse;
     const index = ahead >>> 0;
-    if (index !== ahead || index >= front.count || lengthBytes >>> 0 !== lengthBytes || lengthBytes === 0) return false;
-    const frame = front.first + index;
+    if (index !== ahead || index >= zone.count || lengthBytes >>> 0 !== lengthBytes || lengthBytes === 0) return false;
+    const frame = zone.first + index;
     try {
-      if (!this.#tags) return tag === undefined && callFree(front.seat, front.wasm, frame, lengthBytes) === L.OK;
+      if (!this.#tags) return tag === undefined && callFree(zone.callSite, zone.wasm, frame, lengthBytes) === L.OK;
       if (typeof tag !== "number" || tag >>> 0 !== tag) return false;
-      return front.wasm.freeTagged(frame, lengthBytes, tag) === L.OK;
+      return zone.wasm.freeTagged(frame, lengthBytes, tag) === L.OK;
     } catch (error) {
       return this.#poison(error);
     }
@@ -217,9 +217,13 @@ export class Core implements CoreApi {
   // ---- translation ---------------------------------------------------------------------------------------------------
 
   physicalOf(address: VirtualAddress): PhysicalAddress {
-    const front = this.#front;
-    if (typeof address === "number" && this.#closed === undefined && (sees(front, address) > 0 || asks(front, address)))
-      return (address + front.toPhysical) as PhysicalAddress;
+    const zone = this.#firstZone;
+    if (
+      typeof address === "number" &&
+      this.#closed === undefined &&
+      (probe(zone, address) > 0 || refill(zone, address))
+    )
+      return (address + zone.toPhysical) as PhysicalAddress;
     return this.translate(address).physical;
   }
 
@@ -234,10 +238,10 @@ export class Core implements CoreApi {
   translatePhysical(physical: PhysicalAddress): { readonly virtual: VirtualAddress; readonly lengthBytes: number } {
     const state = this.#open();
     checkAddress(physical, "physical");
-    const front = this.#front;
-    const virtual = (physical - front.toPhysical) as VirtualAddress;
-    const left = sees(front, virtual);
-    const mask = front.frameSize - 1;
+    const zone = this.#firstZone;
+    const virtual = (physical - zone.toPhysical) as VirtualAddress;
+    const left = probe(zone, virtual);
+    const mask = zone.frameSize - 1;
     // The frames of the block to the end, less what lies before the address in its own.
     if (left > 0) return { virtual, lengthBytes: ((left + mask) & ~mask) - (physical & mask) };
     return translatePhysical(state, physical);
@@ -267,10 +271,10 @@ export class Core implements CoreApi {
     range(address, lengthBytes);
     if (state.arena === null)
       throw new ShmemError("NO_ARENA", "this core is address-only", { value: address, unit: "address" });
-    const front = this.#front;
-    let left = sees(front, address);
-    if (left <= 0 && asks(front, address)) left = sees(front, address);
-    if ((address & (front.frameSize - 1)) + lengthBytes <= left) return address + front.toArena;
+    const zone = this.#firstZone;
+    let left = probe(zone, address);
+    if (left <= 0 && refill(zone, address)) left = probe(zone, address);
+    if ((address & (zone.frameSize - 1)) + lengthBytes <= left) return address + zone.toArena;
     return offsetOfRange(state, address, lengthBytes);
   }
 

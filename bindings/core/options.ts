@@ -10,6 +10,7 @@
  */
 import { ADDRESS_LIMIT, hex, isAddress } from "../addresses.js";
 import { ShmemError } from "../errors.js";
+import { describeValue } from "../values.js";
 import type { AllocateOptions, Arena, CoreOptions } from "./api.js";
 
 /** A zone after validation, with its virtual window. */
@@ -56,24 +57,7 @@ const MAX_ZONES = 64;
 const MAX_FRAME = 2 ** 20;
 
 function refuse(field: string, value: unknown, unit: string, rule: string): never {
-  throw new ShmemError("INVALID_ARGUMENT", `${field} ${rule}, got ${show(value)}`, { field, value, unit });
-}
-
-/** A value for a message, without running its `toString`. */
-export function show(value: unknown): string {
-  switch (typeof value) {
-    case "number":
-      return Number.isSafeInteger(value) && value > 9 ? `${value} (${hex(value)})` : String(value);
-    case "bigint":
-      return `${value}n`;
-    case "string":
-      return JSON.stringify(value);
-    case "boolean":
-    case "undefined":
-      return String(value);
-    default:
-      return value === null ? "null" : `a value of type ${typeof value}`;
-  }
+  throw new ShmemError("INVALID_ARGUMENT", `${field} ${rule}, got ${describeValue(value)}`, { field, value, unit });
 }
 
 /** An integer from `least` to `most`, or `INVALID_ARGUMENT`. */

@@ -38,11 +38,11 @@ export function findings(state: CoreState, count: number): BrokenRule[] {
   const { views } = state;
   return Array.from({ length: Math.min(count, L.REPORT_CAPACITY) }, (_, i) => {
     const at = L.REPORT + i * 8;
-    return describe(state, views.word(at), views.word(at + 4));
+    return findingOf(state, views.word(at), views.word(at + 4));
   });
 }
 
-function describe(state: CoreState, rule: number, frame: number): BrokenRule {
+function findingOf(state: CoreState, rule: number, frame: number): BrokenRule {
   const [name, sentence] = RULES[rule] ?? ["unreadable", "the report itself is damaged"];
   const zone = state.zoneOf(frame);
   if (zone === undefined) return { rule: name, frame: -1, message: sentence };

@@ -16,7 +16,7 @@ import { CoreViews } from "./views.js";
 import { type AuditExports, type CoreExports, type CoreModule, instantiate, instantiateAudit } from "./wasm.js";
 
 /** A zone with its frame numbers. */
-export interface ZoneSeat extends ZonePlan {
+export interface ZoneInfo extends ZonePlan {
   readonly first: number;
   readonly count: number;
   /** Index of its first frame among all frames, zones in declared order. */
@@ -25,7 +25,7 @@ export interface ZoneSeat extends ZonePlan {
 
 /** A place in a zone. There is one for each core, good until the next one is asked for: translation makes no garbage. */
 export interface Place {
-  zone: ZoneSeat;
+  zone: ZoneInfo;
   /** Bytes from the start of the zone. */
   offset: number;
   frame: number;
@@ -37,7 +37,7 @@ export class CoreState {
   readonly frameSize: number;
   /** 1 / frameSize: exact, because a frame is a power of two. */
   readonly inverse: number;
-  readonly zones: readonly ZoneSeat[];
+  readonly zones: readonly ZoneInfo[];
   readonly wasm: CoreExports;
   readonly views: CoreViews;
   readonly arena: ArenaBytes | null;
@@ -57,9 +57,9 @@ export class CoreState {
       const record = L.ZONES + i * L.ZONE_SIZE;
       const first = this.views.word(record + L.Z_FIRST);
       const count = this.views.word(record + L.Z_COUNT);
-      const seat = { ...zone, first, count, dense };
+      const info = { ...zone, first, count, dense };
       dense += count;
-      return seat;
+      return info;
     });
   }
 
@@ -87,7 +87,7 @@ export class CoreState {
     return undefined;
   }
 
-  #placed(zone: ZoneSeat, offset: number): Place {
+  #placed(zone: ZoneInfo, offset: number): Place {
     const place = this.#place;
     place.zone = zone;
     place.offset = offset;
@@ -109,7 +109,7 @@ export class CoreState {
   }
 
   /** The zone of a frame number, if it is one of this core's. */
-  zoneOf(frame: number): ZoneSeat | undefined {
+  zoneOf(frame: number): ZoneInfo | undefined {
     return this.zones.find(({ first, count }) => frame >= first && frame < first + count);
   }
 
@@ -121,7 +121,7 @@ export class CoreState {
   }
 
   /** Bytes from the start of the zone to the end of the block that `holder` has just found. */
-  foundEnd(zone: ZoneSeat): number {
+  foundEnd(zone: ZoneInfo): number {
     const { views } = this;
     return (views.word(L.H_FOUND_HEAD) + views.word(L.H_FOUND_FRAMES) - zone.first) * this.frameSize;
   }

@@ -1,9 +1,9 @@
 /**
- * Doors: the two calls into the core that programs make one at a time, each with several call sites.
+ * Call sites: the two calls into the core that programs make one at a time, each with several call sites.
  *
  *     core     1st      2nd      3rd      4th      5th      ...
- *     seat     0        1        2        3        0
- *              wasm.free wasm.free ...             shares a site with the first
+ *     site     0        1        2        3        0
+ *              wasm.free wasm.free ...             shares the site of the first
  *
  * An engine that has seen one function at a call site calls it directly: 3 ns for a function of an instance. At a site
  * that has seen the functions of two instances it goes through a wrapper, for 10 ns, and never comes back. So the sites
@@ -12,20 +12,20 @@
 import type { CoreExports } from "./wasm.js";
 
 /** How many call sites there are. */
-const SEATS = 4;
+const SITES = 4;
 
 let taken = 0;
 
 /** The call sites of the next core: 0 to 3. */
-export function nextSeat(): number {
-  const seat = taken;
-  taken = (taken + 1) % SEATS;
-  return seat;
+export function nextCallSite(): number {
+  const site = taken;
+  taken = (taken + 1) % SITES;
+  return site;
 }
 
 /** `wasm.allocate(lengthBytes)`: the first frame, as an i32, or 0. */
-export function callAllocate(seat: number, wasm: CoreExports, lengthBytes: number): number {
-  switch (seat) {
+export function callAllocate(site: number, wasm: CoreExports, lengthBytes: number): number {
+  switch (site) {
     case 0:
       return wasm.allocate(lengthBytes);
     case 1:
@@ -38,8 +38,8 @@ export function callAllocate(seat: number, wasm: CoreExports, lengthBytes: numbe
 }
 
 /** `wasm.free(frame, lengthBytes)`: 0, or why not. */
-export function callFree(seat: number, wasm: CoreExports, frame: number, lengthBytes: number): number {
-  switch (seat) {
+export function callFree(site: number, wasm: CoreExports, frame: number, lengthBytes: number): number {
+  switch (site) {
     case 0:
       return wasm.free(frame, lengthBytes);
     case 1:

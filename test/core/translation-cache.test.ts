@@ -1,6 +1,6 @@
 /**
- * Hints (bindings/core/hints.ts): `physicalOf`, `translatePhysical` and `offsetOf` answer most questions without a call,
- * from guesses that nobody corrects. Whatever was guessed, they must say what the walk inside the core says, which
+ * The translation cache (bindings/core/translation-cache.ts): `physicalOf`, `translatePhysical` and `offsetOf` answer most questions without a call,
+ * from entries that nobody corrects. Whatever an entry says, they must answer as the walk inside the core does, which
  * `translate` always asks.
  */
 import { suite } from "uvu";
@@ -23,7 +23,7 @@ function answer(ask: () => unknown): unknown {
 function agrees(core: CoreApi, address: number, context: string): void {
   const virtual = address as VirtualAddress;
   const walked = answer(() => core.translate(virtual).physical);
-  // Twice: the first question may teach the hint that answers the second.
+  // Twice: the first question may fill the entry that answers the second.
   assert.equal(
     answer(() => core.physicalOf(virtual)),
     walked,
@@ -53,11 +53,11 @@ const ARENAS: Readonly<Record<string, CoreOptions>> = {
     virtualBase: "identity",
     arena: null,
   },
-  "more frames than hints": { zones: [{ base: 64 * 3, size: 64 * 150_000 }], frameSize: 64, arena: null },
+  "more frames than entries": { zones: [{ base: 64 * 3, size: 64 * 150_000 }], frameSize: 64, arena: null },
   "beyond 4 GiB": { zones: [{ base: 2 ** 33, size: 2 ** 33 }], frameSize: MIB, arena: null },
 };
 
-/** The first zone is where hints look; the second is asked for. */
+/** Lookups in the first zone are cached; the second is asked for. */
 const WITH_BYTES: readonly CoreOptions[] = [
   { zones: [{ base: 64 * 37, size: 64 * 5000 }], frameSize: 64 },
   { zones: [{ base: 4096 * 61, size: 4096 * 700, arenaOffset: 12_345 }] },
@@ -72,7 +72,7 @@ const WITH_BYTES: readonly CoreOptions[] = [
 ];
 
 for (const { name, open } of [release, debug]) {
-  const test = suite(`hints, ${name}`);
+  const test = suite(`translation cache, ${name}`);
 
   for (const [index, [what, options]] of Object.entries(ARENAS).entries()) {
     test(`random blocks come and go, ${what}`, () => {

@@ -1,23 +1,23 @@
 /**
- * The front: what the hot paths need of a core and of its first zone, in one flat record.
+ * The first zone: what the hot paths need of a core and of its first zone, in one flat record.
  *
  * Most cores have one zone, and every path that a program takes often looks here first. The record is made by one object
  * literal on purpose: an engine then knows of each field that it holds a small integer, or a double, and reads it without
  * a test. A class would declare its fields first and fill them later, and each read would ask what is there.
  */
 import * as L from "../generated/layout.js";
-import type { CoreState, ZoneSeat } from "./state.js";
+import type { CoreState, ZoneInfo } from "./state.js";
 import type { CoreViews } from "./views.js";
 import type { CoreExports } from "./wasm.js";
 
 /** Frames of a page of the core: the codes of blocks with fewer stand at their first frame. */
 export const PAGE_FRAMES = 64;
 
-export interface Front {
+export interface FirstZone {
   readonly wasm: CoreExports;
   readonly views: CoreViews;
-  /** Which call sites are this core's (doors.ts). */
-  readonly seat: number;
+  /** Which of the call sites is this core's (call-sites.ts). */
+  readonly callSite: number;
   readonly frameSize: number;
   readonly frameShift: number;
   /** 1 / frameSize. */
@@ -40,20 +40,20 @@ export interface Front {
   readonly codeShift: number;
   /** Number of that page's first frame. */
   readonly pageFirst: number;
-  /** See hints.ts. */
-  hints: Uint8Array;
-  hintMask: number;
+  /** See translation-cache.ts. */
+  cache: Uint8Array;
+  cacheMask: number;
 }
 
-export function frontOf(state: CoreState, seat: number): Front {
+export function firstZoneOf(state: CoreState, callSite: number): FirstZone {
   const { wasm, views, frameSize, inverse } = state;
-  const { window, base, first, count, arenaOffset } = state.zones[0] as ZoneSeat;
+  const { window, base, first, count, arenaOffset } = state.zones[0] as ZoneInfo;
   const codeShift = views.word(L.H_CODE_SHIFT);
   const before = first % PAGE_FRAMES;
   return {
     wasm,
     views,
-    seat,
+    callSite,
     frameSize,
     frameShift: views.word(L.H_FRAME_SHIFT),
     inverse,
@@ -68,7 +68,7 @@ export function frontOf(state: CoreState, seat: number): Front {
     codes: (views.word(L.ZONES + L.Z_CODES) + ((first - before) << codeShift)) >>> codeShift,
     codeShift,
     pageFirst: first - before,
-    hints: new Uint8Array(1),
-    hintMask: 0,
+    cache: new Uint8Array(1),
+    cacheMask: 0,
   };
 }
