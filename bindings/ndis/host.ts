@@ -1,6 +1,43 @@
 /**
  * What a machine needs to host NDIS and a driver must not see. Exported to `src` through `bindings/index.ts`.
  */
+
+export { resolveChoices } from "./choices/choices.js";
+export { Dispatcher, type DroppedRequest, type LatencySummary } from "./dispatch/dispatcher.js";
+export {
+  type Clock,
+  callSite,
+  type EnvironmentParts,
+  type EventLog,
+  type FaultPlan,
+  type FaultPoint,
+  type LogicalMap,
+  NdisEnvironment,
+  type Scheduler,
+  type Threads,
+} from "./dispatch/environment.js";
+export {
+  addAdapter,
+  beginHalt,
+  beginInitialize,
+  beginShutdown,
+  endHalt,
+  endInitialize,
+  forceRelease,
+  isRunning,
+  setState,
+  startedAdapters,
+} from "./dispatch/lifecycle.js";
+export { type Irql, irqlName as levelInWords } from "./documented/irql.js";
+export type { LiveBlock } from "./memory/blocks.js";
+export type { GuardOptions } from "./memory/guard.js";
+export type { GuardReport } from "./memory/quarantine.js";
+export {
+  AdapterHandle as AdapterHandleClass,
+  DriverObjectHandle as DriverObjectHandleClass,
+} from "./records/handles.js";
+export { BlockHistory } from "./records/history.js";
+export { PendingRequest, RequestRing, RequestSource } from "./records/requests.js";
 export {
   type AdapterLimits,
   AdapterRecord,
@@ -14,39 +51,6 @@ export {
   RUNNING,
   SHUTDOWN,
   stateName,
-} from "./adapter.js";
-export type { LiveBlock } from "./blocks.js";
-export * as bugChecks from "./bug-checks.js";
-export { resolveChoices } from "./choices.js";
-export { Dispatcher, type DroppedRequest, type LatencySummary } from "./dispatch.js";
-export type { DriverRecord } from "./driver.js";
-export {
-  type Clock,
-  callSite,
-  type EnvironmentParts,
-  type EventLog,
-  type FaultPlan,
-  type FaultPoint,
-  type LogicalMap,
-  NdisEnvironment,
-  type Scheduler,
-  type Threads,
-} from "./environment.js";
-export type { GuardOptions } from "./guard.js";
-export { AdapterHandle as AdapterHandleClass, DriverObjectHandle as DriverObjectHandleClass } from "./handles.js";
-export { BlockHistory } from "./history.js";
-export { type Irql, irqlName as levelInWords } from "./irql.js";
-export {
-  addAdapter,
-  beginHalt,
-  beginInitialize,
-  beginShutdown,
-  endHalt,
-  endInitialize,
-  forceRelease,
-  isRunning,
-  setState,
-  startedAdapters,
-} from "./lifecycle.js";
-export { PendingRequest, RequestRing, RequestSource } from "./requests.js";
-export type { GuardReport } from "./retirement.js";
+} from "./routines/attributes.js";
+export type { DriverRecord } from "./routines/driver.js";
+export * as bugChecks from "./verifier/bug-checks.js";

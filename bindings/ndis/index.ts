@@ -19,14 +19,8 @@
 export type { LogicalAddress, PhysicalAddress, VirtualAddress } from "../addresses.js";
 export type { ErrorCode, ErrorDetails, Mismatch } from "../errors.js";
 export { ShmemError } from "../errors.js";
-export {
-  type AdapterStateName,
-  NdisGetSharedDataAlignment,
-  NdisMGetDmaAlignment,
-  NdisMSetMiniportAttributes,
-} from "./adapter.js";
-export { CHOICES, type ChoiceEntry } from "./choice-table.js";
-export { DEFAULT_CHOICES, type NdisChoices } from "./choices.js";
+export { CHOICES, type ChoiceEntry } from "./choices/choice-table.js";
+export { DEFAULT_CHOICES, type NdisChoices } from "./choices/choices.js";
 export {
   decodeScatterGatherList,
   decodeStructure,
@@ -38,31 +32,7 @@ export {
   physicalFromQuadPart,
   type StructureName,
   type StructureValues,
-} from "./codec.js";
-export {
-  NdisMDeregisterScatterGatherDma,
-  NdisMRegisterScatterGatherDma,
-  type RegisterScatterGatherDmaResult,
-} from "./dma.js";
-export {
-  type NDIS_DMA_DESCRIPTION,
-  NdisMDeregisterDmaChannel,
-  NdisMRegisterDmaChannel,
-  type RegisterDmaChannelResult,
-} from "./dma-channel.js";
-export {
-  NdisMDeregisterMiniportDriver,
-  NdisMRegisterMiniportDriver,
-  type RegisterMiniportDriverResult,
-} from "./driver.js";
-export type {
-  AdapterHandle,
-  AllocationHandle,
-  DmaHandle,
-  DriverHandle,
-  DriverObjectHandle,
-  NDIS_HANDLE,
-} from "./handles.js";
+} from "./documented/codec.js";
 export {
   APC_LEVEL,
   CLOCK_LEVEL,
@@ -73,7 +43,35 @@ export {
   irqlName,
   type KIRQL,
   PASSIVE_LEVEL,
-} from "./irql.js";
+} from "./documented/irql.js";
+export * from "./documented/physical.js";
+export * from "./documented/status.js";
+export * from "./documented/structures.js";
+export type {
+  AdapterHandle,
+  AllocationHandle,
+  DmaHandle,
+  DriverHandle,
+  DriverObjectHandle,
+  NDIS_HANDLE,
+} from "./records/handles.js";
+export {
+  type AdapterStateName,
+  NdisGetSharedDataAlignment,
+  NdisMGetDmaAlignment,
+  NdisMSetMiniportAttributes,
+} from "./routines/attributes.js";
+export {
+  type NDIS_DMA_DESCRIPTION,
+  NdisMDeregisterDmaChannel,
+  NdisMRegisterDmaChannel,
+  type RegisterDmaChannelResult,
+} from "./routines/dma-channel.js";
+export {
+  NdisMDeregisterMiniportDriver,
+  NdisMRegisterMiniportDriver,
+  type RegisterMiniportDriverResult,
+} from "./routines/driver.js";
 export {
   NDIS_ATTRIBUTE_BUS_MASTER,
   type NDIS_MINIPORT_CHARACTERISTICS,
@@ -82,20 +80,18 @@ export {
   NdisMRegisterMiniport,
   NdisMSetAttributesEx,
   NdisMUpdateSharedMemory,
-} from "./legacy.js";
-export * from "./physical.js";
+} from "./routines/ndis5.js";
 export {
-  type AllocateSharedMemory620Result,
-  NdisAllocateSharedMemory,
-  NdisFreeSharedMemory,
-  NdisSetOptionalHandlers,
-} from "./provider.js";
+  NdisMDeregisterScatterGatherDma,
+  NdisMRegisterScatterGatherDma,
+  type RegisterScatterGatherDmaResult,
+} from "./routines/scatter-gather-dma.js";
 export {
   NdisBuildScatterGatherList,
   NdisFreeScatterGatherList,
   NdisMAllocateNetBufferSGList,
   NdisMFreeNetBufferSGList,
-} from "./scatter-gather.js";
+} from "./routines/scatter-gather-lists.js";
 export {
   type AdapterServices,
   adapterServices,
@@ -104,15 +100,19 @@ export {
   type MachineEvent,
   type MachineTimer,
   type SpinLock,
-} from "./services.js";
+} from "./routines/services.js";
 export {
   type AllocateSharedMemoryResult,
   NdisMAllocateSharedMemory,
   NdisMAllocateSharedMemoryAsyncEx,
   NdisMFreeSharedMemory,
-} from "./shared-memory.js";
-export * from "./status.js";
-export * from "./structures.js";
+} from "./routines/shared-memory.js";
+export {
+  type AllocateSharedMemory620Result,
+  NdisAllocateSharedMemory,
+  NdisFreeSharedMemory,
+  NdisSetOptionalHandlers,
+} from "./routines/shared-memory-620.js";
 export {
   type BlockExplanation,
   type BugCheck,
@@ -121,4 +121,4 @@ export {
   type Provenance,
   type Violation,
   ViolationError,
-} from "./violations.js";
+} from "./verifier/violations.js";

@@ -1,0 +1,343 @@
+/**
+ * Blocks as NDIS sees them: from what the core hands out to what a driver is given, and back.
+ *
+ * A contiguous block lies at the same offset in its zone and in the zone's virtual window, so the physical address of a
+ * virtual one is an addition: that lets the free compare PhysicalAddress without a call of its own. What is live, and
+ * how long it is, only the core knows.
+ *
+ * Two things stand between driver and core where they are asked for, and `plain` is false then: guard mode lays a block
+ * out inside a larger core block (see guard.ts), and a freed block may be retired, not yet given to the core: in
+ * quarantine, damaged for ever, or until the next PASSIVE turn (choice C26).
+ */
+import { hex, type VirtualAddress } from "../../addresses.js";
+import type { Arena } from "../../core/api.js";
+import type { ZonePlan } from "../../core/options.js";
+import type { NdisEnvironment } from "../dispatch/environment.js";
+import { callSite } from "../dispatch/environment.js";
+import { adapterOfTag, TAG_PROVIDER } from "../records/tag.js";
+import type { AdapterRecord } from "../routines/attributes.js";
+import type { BlockExplanation, Violation } from "../verifier/violations.js";
+import { ZoneBytes } from "./arena-bytes.js";
+import { damageFinding, Guard, type GuardOptions } from "./guard.js";
+import { type GuardReport, Retirement } from "./quarantine.js";
+
+/** The pattern of fresh blocks (choice C15). */
+export const FRESH_PATTERN = 0xcd;
+
+/** One live block, as reports name it. */
+export interface LiveBlock {
+  readonly virtual: number;
+  readonly lengthBytes: number;
+  readonly explain: BlockExplanation;
+}
+
+/** What is at a virtual address, for a free that has to be explained. */
+export interface Sight {
+  /** `block`: the start of a live block. `freed`, `free`, `foreign` as the core says, with what is retired counted as freed. */
+  readonly state: "block" | "interior" | "freed" | "free" | "foreign";
+  /** Of the block that holds the address. */
+  readonly given: number;
+  readonly lengthBytes: number;
+  readonly tag: number;
+  /** Its first byte. */
+  readonly physical: number;
+  readonly coreStart: number;
+}
+
+export class Blocks {
+  /** Nothing stands between driver and core: a free may go straight down. */
+  readonly plain: boolean;
+  /** `plain`, and a block that is handed out needs no filling, no history and no count of pages either. */
+  readonly bare: boolean;
+  readonly guard: Guard | null;
+  readonly retirement: Retirement;
+  readonly bytes: ZoneBytes;
+  readonly #environment: NdisEnvironment;
+  readonly #zones: readonly ZonePlan[];
+  readonly #fills: boolean;
+  #zone: ZonePlan;
+  #random: number;
+
+  constructor(environment: NdisEnvironment, arena: Arena | null, seed: number, guard: GuardOptions | null) {
+    this.#environment = environment;
+    this.#zones = environment.zones;
+    const first = environment.zones[0];
+    if (first === undefined) throw new RangeError("a machine needs a zone");
+    this.#zone = first;
+    this.#random = seed >>> 0 || 1;
+    this.bytes = new ZoneBytes(arena, environment.zones);
+    const { choices, core } = environment;
+    this.#fills = arena !== null && choices.contents !== "untouched";
+    this.guard =
+      guard === null ? null : new Guard(guard, core.frameSize, choices.guardTail === "checked", this.bytes, seed);
+    this.retirement = new Retirement(environment, this.guard);
+    const { history } = environment;
+    this.plain = guard === null && environment.iommu === null && choices.freedFrames === "atOnce";
+    this.bare = this.plain && !this.#fills && history === null && choices.mapRegisters === null;
+  }
+
+  /** True where `physical` is where the byte at `virtual` lies, both being in one zone of contiguous blocks. */
+  matches(virtual: number, physical: number): boolean {
+    const zone = this.#zone;
+    if (physical >= zone.base && physical < zone.base + zone.size) {
+      return virtual - physical === zone.window - zone.base;
+    }
+    for (const other of this.#zones) {
+      if (physical >= other.base && physical < other.base + other.size) {
+        this.#zone = other;
+        return virtual - physical === other.window - other.base;
+      }
+    }
+    return false;
+  }
+
+  /** Where the byte at `virtual` of a contiguous block lies; 0 outside the windows. */
+  physicalOf(virtual: number): number {
+    for (const zone of this.#zones) {
+      if (virtual >= zone.window && virtual < zone.window + zone.size) return virtual - zone.window + zone.base;
+    }
+    return 0;
+  }
+
+  /** Where a physical byte of a zone appears, mapped or not; 0 outside the zones. For explanations. */
+  virtualOf(physical: number): number {
+    for (const zone of this.#zones) {
+      if (physical >= zone.base && physical < zone.base + zone.size) return physical - zone.base + zone.window;
+    }
+    return 0;
+  }
+
+  /** What is at an address. */
+  look(virtual: number): Sight {
+    const { core, history } = this.#environment;
+    const known = core.explain(virtual as VirtualAddress);
+    const nothing = { given: 0, lengthBytes: 0, tag: 0, physical: 0, coreStart: 0 };
+    const wasBlock = history?.of(virtual)?.freedAt !== null && history?.of(virtual)?.freedAt !== undefined;
+    if (known.state === "foreign" || known.state === "unmapped") return { ...nothing, state: "foreign" };
+    if (known.state !== "live") return { ...nothing, state: known.state === "freed" || wasBlock ? "freed" : "free" };
+    const coreStart = known.block?.virtual ?? 0;
+    if (this.retirement.at(coreStart) !== undefined)
+      return { ...nothing, state: this.#isRetiredStart(coreStart, virtual) ? "freed" : "free" };
+    const guarded = this.guard?.findByCore(coreStart);
+    const given = guarded?.given ?? coreStart;
+    const lengthBytes = guarded?.lengthBytes ?? known.block?.lengthBytes ?? 0;
+    if (guarded !== undefined && (virtual < given || virtual >= given + lengthBytes))
+      return { ...nothing, state: "free" };
+    const physical = core.physicalOf(given as VirtualAddress);
+    const state = virtual === given ? "block" : "interior";
+    return { state, given, lengthBytes, tag: known.block?.tag ?? 0, physical, coreStart };
+  }
+
+  #isRetiredStart(coreStart: number, virtual: number): boolean {
+    return this.retirement.at(coreStart)?.given === virtual;
+  }
+
+  /** The start that the driver was given for a block that starts at `coreStart` in the core. */
+  givenStart(coreStart: number): number {
+    return this.guard?.findByCore(coreStart)?.given ?? this.retirement.at(coreStart)?.given ?? coreStart;
+  }
+
+  /** A sentence where the block is in a state that the core does not know. */
+  specialStateOf(address: number): string | null {
+    const environment = this.#environment;
+    if (environment.dispatcher.isUndelivered(address)) {
+      return "Its completion has not been delivered yet: the driver has not received it.";
+    }
+    if (this.plain) return null;
+    const coreStart = environment.core.explain(address as VirtualAddress).block?.virtual ?? 0;
+    const retired = this.retirement.at(coreStart);
+    if (retired !== undefined) {
+      const why = {
+        deferred: "its frames return at the next PASSIVE turn",
+        quarantine: "it is in quarantine",
+        damaged: "it is damaged and withheld",
+      };
+      return `The block of ${retired.lengthBytes} bytes at ${hex(retired.given)} of ${retired.adapter.name} was freed: ${why[retired.why]}.`;
+    }
+    const guarded = this.guard?.findByCore(coreStart);
+    if (guarded === undefined) return null;
+    const offset = address - guarded.given;
+    if (offset >= 0 && offset < guarded.lengthBytes) return null;
+    return `The address lies in the guard ${offset < 0 ? "before" : "behind"} the block of ${guarded.lengthBytes} bytes at ${hex(guarded.given)}.`;
+  }
+
+  /** False for a block that the core holds and no device may touch any more. */
+  deviceMayReach(virtual: number): boolean {
+    if (this.retirement.size === 0) return true;
+    const start = this.#environment.core.explain(virtual as VirtualAddress).block?.virtual ?? 0;
+    return this.retirement.at(start) === undefined;
+  }
+
+  /** Bytes to ask the core for, 0 where guarding makes it more than any length. `sampled` as `guard.sample()` said. */
+  coreBytes(lengthBytes: number, sampled: boolean): number {
+    if (!sampled || this.guard === null) return lengthBytes;
+    const wanted = this.guard.coreBytes(lengthBytes);
+    return wanted > 0xffffffff ? 0 : wanted;
+  }
+
+  /** A block goes to an adapter: layout, contents, counters, history. Returns the start that the driver is given. */
+  granted(
+    adapter: AdapterRecord,
+    coreStart: number,
+    corePhysical: number,
+    lengthBytes: number,
+    call: string,
+    sampled: boolean,
+  ): number {
+    if (!sampled || this.guard === null) {
+      if (this.#fills) this.#fill(corePhysical, lengthBytes);
+      this.counted(adapter, coreStart, lengthBytes, call);
+      return coreStart;
+    }
+    const block = this.guard.lay(adapter, coreStart, corePhysical, lengthBytes);
+    if (this.#fills) this.#fillExactly(block.physical, lengthBytes);
+    this.counted(adapter, block.given, lengthBytes, call);
+    return block.given;
+  }
+
+  /** Contents of a stretch (choice C15), where an arena exists. */
+  fillRun(physical: number, lengthBytes: number): void {
+    if (this.#fills) this.#fill(physical, lengthBytes);
+  }
+
+  /** Counters and history of a block that an adapter gets. */
+  counted(adapter: AdapterRecord, virtual: number, lengthBytes: number, call: string): void {
+    const environment = this.#environment;
+    adapter.liveBlocks++;
+    adapter.liveBytes += lengthBytes;
+    if (environment.choices.mapRegisters !== null) adapter.mappedPages += pages(lengthBytes);
+    if (environment.history !== null) {
+      environment.history.allocated(virtual, lengthBytes, adapter.number, this.#where(call));
+    }
+  }
+
+  /** A block left an adapter. */
+  released(adapter: AdapterRecord, virtual: number, lengthBytes: number, call: string): void {
+    const environment = this.#environment;
+    adapter.liveBlocks--;
+    adapter.liveBytes -= lengthBytes;
+    if (environment.choices.mapRegisters !== null) adapter.mappedPages -= pages(lengthBytes);
+    if (environment.history !== null) environment.history.freed(virtual, this.#where(call));
+  }
+
+  /** The free of a block whose every field was found right, where `plain` is false. Reports damage when all is done. */
+  give(adapter: AdapterRecord, sight: Sight, logical: number, call: string): void {
+    const environment = this.#environment;
+    environment.iommu?.unmap(logical);
+    this.released(adapter, sight.given, sight.lengthBytes, call);
+    const guarded = this.guard?.find(sight.given) ?? null;
+    if (guarded !== null) {
+      this.retirement.retireGuarded(guarded, call);
+      return;
+    }
+    if (environment.choices.freedFrames === "deferred" && environment.irql.current >= 2) {
+      this.retirement.defer(adapter, sight.coreStart, sight.given, sight.lengthBytes);
+      return;
+    }
+    environment.core.free(sight.coreStart as VirtualAddress);
+  }
+
+  /** Memory ran out: whatever is only held back goes to the core now. True where that may have helped. */
+  giveWhatIsHeldBack(): boolean {
+    return this.retirement.giveWhatIsHeldBack();
+  }
+
+  /** Look at a few guarded blocks, as Windows does during a later allocation: 0x7C/02. */
+  inspectSome(call: string): void {
+    if (this.guard !== null) this.retirement.inspectSome(call);
+  }
+
+  /** Look at every guarded block and everything in quarantine. Records what is damaged, raises nothing. */
+  sweep(): Violation[] {
+    return this.retirement.sweep();
+  }
+
+  /** What guard mode holds. */
+  guardReport(): GuardReport {
+    return this.retirement.report();
+  }
+
+  /** NDIS itself gives a block back: at halt, shutdown, or a forced release. `virtual`: as given to the driver. */
+  reclaim(adapter: AdapterRecord, virtual: number, lengthBytes: number, logical: number): void {
+    const environment = this.#environment;
+    const guarded = this.guard?.find(virtual);
+    if (guarded !== undefined) {
+      const damage = guarded.damaged || !this.bytes.reachable ? null : (this.guard?.inspect(guarded) ?? null);
+      if (damage !== null) environment.record(adapter, damageFinding(guarded, damage, "reclaim", "free"));
+      this.guard?.drop(guarded);
+    }
+    environment.core.free((guarded?.coreStart ?? virtual) as VirtualAddress);
+    if (environment.iommu !== null && logical !== 0) environment.iommu.unmap(logical);
+    this.released(adapter, virtual, lengthBytes, "reclaim");
+    if (environment.log !== null) environment.note(adapter, `reclaim ${hex(virtual)} ${lengthBytes}`);
+  }
+
+  /** The live blocks of an adapter, by walking the core: slow, for reports. Ends early once all are found. */
+  liveBlocksOf(adapter: AdapterRecord): LiveBlock[] {
+    const environment = this.#environment;
+    const { core } = environment;
+    const found: LiveBlock[] = [];
+    const wanted = adapter.liveBlocks;
+    const add = (virtual: number, lengthBytes: number): void => {
+      found.push({ virtual, lengthBytes, explain: environment.explain(virtual) });
+    };
+    for (const one of adapter.allocations) if (one.virtual !== 0) add(one.virtual, one.lengthBytes);
+    for (const zone of this.#zones) {
+      let address = zone.window;
+      const end = zone.window + zone.size;
+      while (address < end && found.length < wanted) {
+        const known = core.explain(address as VirtualAddress);
+        const block = known.state === "live" ? known.block : undefined;
+        if (block === undefined) {
+          address += core.frameSize;
+          continue;
+        }
+        const tag = block.tag ?? 0;
+        if (
+          adapterOfTag(tag) === adapter.number &&
+          (tag & TAG_PROVIDER) === 0 &&
+          this.retirement.at(block.virtual) === undefined
+        ) {
+          const guarded = this.guard?.findByCore(block.virtual);
+          add(guarded?.given ?? block.virtual, guarded?.lengthBytes ?? block.lengthBytes);
+        }
+        address = block.virtual + Math.ceil(block.lengthBytes / core.frameSize) * core.frameSize;
+      }
+    }
+    return found;
+  }
+
+  #where(call: string): { step: number; call: string; site?: string } {
+    const { step, sites } = this.#environment;
+    return sites ? { step, call, site: callSite() } : { step, call };
+  }
+
+  /** The whole frames of a block, so that the slack is defined too (misuse C07). */
+  #fill(physical: number, lengthBytes: number): void {
+    const { frameSize } = this.#environment.core;
+    this.#fillExactly(physical, Math.ceil(lengthBytes / frameSize) * frameSize);
+  }
+
+  #fillExactly(physical: number, lengthBytes: number): void {
+    const { contents } = this.#environment.choices;
+    if (contents !== "random") {
+      this.bytes.fill(physical, lengthBytes, contents === "zero" ? 0 : FRESH_PATTERN);
+      return;
+    }
+    const bytes = this.bytes.at(physical, lengthBytes);
+    let state = this.#random;
+    for (let at = 0; at < bytes.length; at++) {
+      // xorshift32: cheap, and only meant to differ from byte to byte.
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      bytes[at] = state;
+    }
+    this.#random = state >>> 0 || 1;
+  }
+}
+
+/** BYTES_TO_PAGES. */
+export function pages(lengthBytes: number): number {
+  return Math.ceil(lengthBytes / 4096);
+}

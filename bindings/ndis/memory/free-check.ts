@@ -1,0 +1,213 @@
+/**
+ * The careful free: what is wrong with a free that cannot be right, and the free itself where something stands between
+ * driver and core (see blocks.ts).
+ *
+ * An address that is no block's start is 0x7C/03; a block that differs in a field is refused with every wrong field, in
+ * the order of the parameters (misuse B13, choice C27). Nothing has changed where a refusal is raised.
+ */
+import { hex, isAddress, type VirtualAddress } from "../../addresses.js";
+import type { ErrorCode, Mismatch } from "../../errors.js";
+import { adapterOfTag, cachedOfTag, TAG_PROVIDER } from "../records/tag.js";
+import type { AdapterRecord } from "../routines/attributes.js";
+import * as bugChecks from "../verifier/bug-checks.js";
+import { describe } from "../verifier/checks.js";
+import type { Sight } from "./blocks.js";
+
+/** SDV rule NdisMFreeSharedMemory, and our extension of it to the other calls. Always false when it returns. */
+export function refuseInShutdown(adapter: AdapterRecord, call: string, address: unknown = null): boolean {
+  const free = call === "NdisMFreeSharedMemory";
+  adapter.environment.violate(adapter, {
+    rule: free ? "NdisMFreeSharedMemory" : "NothingInShutdown",
+    code: "WRONG_CONTEXT",
+    call,
+    message: `${call} must not be called in MiniportShutdownEx, or after it`,
+    basis: free ? "documented" : "choice",
+    ...(isAddress(address) ? { address } : {}),
+  });
+  return false;
+}
+
+/** The free field by field: to say what is wrong, or because something stands between driver and core (see blocks.ts). */
+export function freeCarefully(
+  adapter: AdapterRecord,
+  call: string,
+  length: unknown,
+  cached: unknown,
+  virtual: unknown,
+  physical: unknown,
+): void {
+  const { environment } = adapter;
+  if (virtual === null) {
+    environment.violate(adapter, {
+      rule: "NullCheck",
+      code: "INVALID_ARGUMENT",
+      call,
+      message: "VirtualAddress is NULL: an allocation that failed gives NULL, which is tested before it is used",
+      basis: "documented",
+      field: "VirtualAddress",
+      value: virtual,
+      unit: "address",
+    });
+    return;
+  }
+  if (!isAddress(virtual) || virtual === 0) {
+    refuseArgument(adapter, call, "VirtualAddress", virtual, "address", "must be the start of a block");
+    return;
+  }
+  if (!isAddress(physical)) {
+    refuseArgument(adapter, call, "PhysicalAddress", physical, "address", "must be an integer from 0 to 2^52 - 1");
+    return;
+  }
+  if (typeof cached !== "boolean") {
+    refuseArgument(adapter, call, "Cached", cached, "", "must be true or false");
+    return;
+  }
+  const sight = environment.blocks.look(virtual);
+  if (sight.state !== "block") {
+    refuseAddress(adapter, call, virtual, physical, sight);
+    return;
+  }
+  if (environment.dispatcher.isUndelivered(virtual)) {
+    environment.violate(adapter, {
+      rule: "FreeOfLiveBlock",
+      code: "NEVER_ALLOCATED",
+      call,
+      message: `the block at ${hex(virtual)} is part of a request whose completion has not been delivered`,
+      value: virtual,
+      unit: "address",
+      address: virtual,
+    });
+    return;
+  }
+  const owner = ownerOfFree(adapter, call, length, cached, physical, sight);
+  if (owner === null) return;
+  if (environment.blocks.guard !== null) environment.blocks.bytes.assertReachable();
+  if (environment.log !== null) environment.note(adapter, `${call} ${String(length)} ${hex(virtual)}`);
+  owner.freed++;
+  const logical = environment.iommu === null ? sight.physical : environment.iommu.logicalOf(sight.physical);
+  environment.blocks.give(owner, sight, logical, call);
+}
+
+function refuseArgument(
+  adapter: AdapterRecord,
+  call: string,
+  field: string,
+  value: unknown,
+  unit: string,
+  rule: string,
+): void {
+  adapter.environment.violate(adapter, {
+    rule: "ArgumentsAreValid",
+    code: "INVALID_ARGUMENT",
+    call,
+    message: `${field} ${rule}, got ${describe(value)}`,
+    field,
+    value,
+    ...(unit === "" ? {} : { unit }),
+  });
+}
+
+/** The address is not the start of a live block: 0x7C/03, or 0xE6/03 for a second free under the verifier. */
+function refuseAddress(adapter: AdapterRecord, call: string, virtual: number, physical: number, sight: Sight): void {
+  const { environment } = adapter;
+  let code: ErrorCode = "FOREIGN_ADDRESS";
+  let message = `${hex(virtual)} is in no memory of this machine`;
+  if (sight.state === "interior") {
+    code = "INTERIOR_ADDRESS";
+    message = `${hex(virtual)} lies ${virtual - sight.given} bytes inside the block at ${hex(sight.given)}: only a whole block can be freed, by the address that was handed out`;
+  } else if (sight.state === "freed") {
+    code = "ALREADY_FREED";
+    message = `the block at ${hex(virtual)} has already been freed`;
+  } else if (sight.state === "free") {
+    code = "NEVER_ALLOCATED";
+    message = `no block was ever handed out at ${hex(virtual)}`;
+  }
+  if (looksExchanged(adapter, virtual, physical)) {
+    message += "; VirtualAddress and PhysicalAddress look exchanged";
+  }
+  const twice = code === "ALREADY_FREED" && environment.blocks.guard !== null;
+  environment.violate(adapter, {
+    rule: "FreeOfLiveBlock",
+    code,
+    call,
+    message,
+    basis: sight.state === "interior" ? "choice" : "documented",
+    value: virtual,
+    unit: "address",
+    address: virtual,
+    bugCheck: twice ? bugChecks.freedTooMany(1) : bugChecks.freeInvalid(adapter, virtual),
+  });
+}
+
+function looksExchanged(adapter: AdapterRecord, virtual: number, physical: number): boolean {
+  const known = adapter.environment.core.explain(physical as VirtualAddress);
+  return known.state === "live" && known.block?.virtual === physical && virtual !== physical;
+}
+
+/**
+ * Compare every field of a free with its allocation, in the order of the parameters (misuse B13). Returns the owner whose
+ * block is to be freed: the caller where all is right, anybody under the lenient answers of choice C27, null otherwise.
+ */
+function ownerOfFree(
+  adapter: AdapterRecord,
+  call: string,
+  length: unknown,
+  cached: boolean,
+  physical: number,
+  sight: Sight,
+): AdapterRecord | null {
+  const { environment } = adapter;
+  const { choices } = environment;
+  const { tag, given } = sight;
+  const owner = environment.adapters[adapterOfTag(tag) - 1];
+  if ((tag & TAG_PROVIDER) !== 0 || owner === undefined) {
+    environment.violate(adapter, {
+      rule: "FreeByTheCallOfTheAllocation",
+      code: "WRONG_HANDLE",
+      call,
+      message: "the block was allocated with NdisAllocateSharedMemory and goes back through NdisFreeSharedMemory",
+      value: given,
+      unit: "address",
+      address: given,
+    });
+    return null;
+  }
+  const expected = environment.iommu === null ? sight.physical : environment.iommu.logicalOf(sight.physical);
+  const mismatches: Mismatch[] = [];
+  const codes: ErrorCode[] = [];
+  const differs = (code: ErrorCode, field: string, is: unknown, wanted: unknown, unit: string): void => {
+    if (is === wanted) return;
+    codes.push(code);
+    mismatches.push({ field, given: is, expected: wanted, unit });
+  };
+  differs("WRONG_OWNER", "MiniportAdapterHandle", nameOf(adapter), nameOf(owner), "adapter");
+  differs("LENGTH_MISMATCH", "Length", length, sight.lengthBytes, "bytes");
+  differs("CACHED_MISMATCH", "Cached", cached, cachedOfTag(tag), "flag");
+  differs("PHYSICAL_MISMATCH", "PhysicalAddress", physical, expected, "address");
+  const code = codes[0];
+  if (code === undefined) return owner;
+  const onlyCached = codes.length === 1 && code === "CACHED_MISMATCH";
+  const lenient = choices.freeMismatch === "freeByAddress" || (onlyCached && choices.cachedMismatch === "warn");
+  const hint = codes.includes("PHYSICAL_MISMATCH") ? physicalHint(physical, expected) : "";
+  environment.violate(adapter, {
+    rule: "FreeMatchesAllocation",
+    code,
+    call,
+    message: `the free does not match the allocation in ${mismatches.map((one) => one.field).join(", ")}${hint}`,
+    severity: lenient ? "warning" : "violation",
+    mismatches,
+    value: mismatches[0]?.given,
+    unit: mismatches[0]?.unit ?? "",
+    address: given,
+  });
+  return lenient ? owner : null;
+}
+
+function nameOf(adapter: AdapterRecord): string {
+  return `${adapter.name} (adapter ${adapter.number})`;
+}
+
+/** The commonest way to get a physical address wrong is to keep half of it. */
+function physicalHint(given: number, expected: number): string {
+  return given !== expected && given === expected % 2 ** 32 ? "; the high half of PhysicalAddress was dropped" : "";
+}

@@ -1,0 +1,293 @@
+/**
+ * The NDIS 6.20 pair: NdisAllocateSharedMemory and NdisFreeSharedMemory, and the providers behind it.
+ *
+ * A block of this pair has a handle, may be physically scattered, prefers a NUMA node, and goes back through its own free.
+ * Without a registered provider the memory comes from the HAL path (choice C34): one element, SharedMemoryHandle NULL.
+ */
+import { hex, type VirtualAddress } from "../../addresses.js";
+import type { NDIS_PHYSICAL_ADDRESS } from "../documented/physical.js";
+import {
+  type NDIS_STATUS,
+  NDIS_STATUS_FAILURE,
+  NDIS_STATUS_INVALID_PARAMETER,
+  NDIS_STATUS_RESOURCES,
+  NDIS_STATUS_SUCCESS,
+  statusName,
+} from "../documented/status.js";
+import {
+  MM_ANY_NODE_OK,
+  NDIS_OBJECT_TYPE_DEFAULT,
+  NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
+  NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS,
+  type NDIS_SHARED_MEMORY_PARAMETERS,
+  type NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
+  NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_1,
+  NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_2,
+  NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1,
+  NdisSharedMemoryUsageMax,
+  NdisSharedMemoryUsageUndefined,
+  type SCATTER_GATHER_ELEMENT,
+} from "../documented/structures.js";
+import { AdapterHandle, AllocationHandle, DriverHandle } from "../records/handles.js";
+import { TAG_PROVIDER } from "../records/tag.js";
+import { freeInvalid } from "../verifier/bug-checks.js";
+import { adapterOf, driverOf, headerIsKnown, refuseHandle, requireLength, requirePassive } from "../verifier/checks.js";
+import { type AdapterRecord, SHUTDOWN } from "./attributes.js";
+import { listBytes } from "./scatter-gather-lists.js";
+
+/** What NDIS keeps of one allocation of the pair. */
+export class ProviderAllocation {
+  readonly adapter: AdapterRecord;
+  readonly lengthBytes: number;
+  /** 0 where a provider gave the memory. */
+  readonly virtual: number;
+  readonly provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | null;
+  readonly providerHandle: unknown;
+  /** Logical addresses to unmap at the free. */
+  readonly mapped: readonly number[];
+  readonly handle: AllocationHandle;
+  freed = false;
+
+  constructor(
+    adapter: AdapterRecord,
+    lengthBytes: number,
+    virtual: number,
+    provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | null,
+    providerHandle: unknown,
+    mapped: readonly number[],
+  ) {
+    this.adapter = adapter;
+    this.lengthBytes = lengthBytes;
+    this.virtual = virtual;
+    this.provider = provider;
+    this.providerHandle = providerHandle;
+    this.mapped = mapped;
+    this.handle = new AllocationHandle(this);
+    adapter.allocations.add(this);
+  }
+}
+
+export interface AllocateSharedMemory620Result {
+  readonly Status: NDIS_STATUS;
+  /** NULL on failure. */
+  readonly AllocationHandle: AllocationHandle | null;
+}
+
+/**
+ * Register a driver as provider of shared memory. PASSIVE_LEVEL, from SetOptionsHandler.
+ *
+ * SUCCESS; INVALID_PARAMETER for characteristics that are none. Violations: WRONG_IRQL and those of every handle.
+ */
+export function NdisSetOptionalHandlers(
+  NdisHandle: DriverHandle,
+  OptionalHandlers: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
+): NDIS_STATUS {
+  const call = "NdisSetOptionalHandlers";
+  const driver = driverOf(NdisHandle, call);
+  if (driver === null) return NDIS_STATUS_FAILURE;
+  if (!requirePassive(driver.environment, null, call)) return NDIS_STATUS_FAILURE;
+  const given = OptionalHandlers;
+  if (
+    given?.Header?.Type !== NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS ||
+    !headerIsKnown(driver.environment, given.Header, [NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1]) ||
+    typeof given.AllocateSharedMemoryHandler !== "function" ||
+    typeof given.FreeSharedMemoryHandler !== "function"
+  ) {
+    return NDIS_STATUS_INVALID_PARAMETER;
+  }
+  driver.provider = Object.freeze({ ...given });
+  return NDIS_STATUS_SUCCESS;
+}
+
+/**
+ * Allocate a block of the 6.20 kind. PASSIVE_LEVEL, after the DMA registration. `NdisHandle`: the adapter's handle; a
+ * driver handle has no DMA registration and is FAILURE.
+ *
+ * SUCCESS writes VirtualAddress, SharedMemoryHandle and the list into the parameters. RESOURCES: out of memory, or
+ * injected. INVALID_PARAMETER: an unknown header, usage or flag, or a list buffer too small for the block (choice C35,
+ * nothing allocated). Violations: WRONG_IRQL (0xE6/13), NOT_REGISTERED, WRONG_CONTEXT, INVALID_ARGUMENT, those of every
+ * handle.
+ */
+export function NdisAllocateSharedMemory(
+  NdisHandle: AdapterHandle | DriverHandle,
+  SharedMemoryParameters: NDIS_SHARED_MEMORY_PARAMETERS,
+): AllocateSharedMemory620Result {
+  const call = "NdisAllocateSharedMemory";
+  const nothing = (Status: NDIS_STATUS): AllocateSharedMemory620Result => ({ Status, AllocationHandle: null });
+  if (DriverHandle.recordOf(NdisHandle) !== undefined) {
+    driverOf(NdisHandle, call);
+    return nothing(NDIS_STATUS_FAILURE);
+  }
+  const adapter = adapterOf(NdisHandle, call);
+  if (adapter === null) return nothing(NDIS_STATUS_FAILURE);
+  const result = allocate(adapter, SharedMemoryParameters, call);
+  const { environment } = adapter;
+  if (environment.log !== null) {
+    const where = typeof result === "number" ? "" : ` ${hex(result.virtual)}`;
+    const status = typeof result === "number" ? result : NDIS_STATUS_SUCCESS;
+    environment.note(adapter, `${call} ${SharedMemoryParameters?.Length ?? 0} -> ${statusName(status)}${where}`);
+  }
+  if (typeof result === "number") return nothing(result);
+  return { Status: NDIS_STATUS_SUCCESS, AllocationHandle: result.handle };
+}
+
+function allocate(
+  adapter: AdapterRecord,
+  given: NDIS_SHARED_MEMORY_PARAMETERS,
+  call: string,
+): NDIS_STATUS | ProviderAllocation {
+  const { environment, dma } = adapter;
+  if (!requirePassive(environment, adapter, call)) return NDIS_STATUS_FAILURE;
+  if (adapter.state === SHUTDOWN || dma === null) {
+    environment.violate(adapter, {
+      rule: dma === null ? "RegisterBeforeUse" : "NothingInShutdown",
+      code: dma === null ? "NOT_REGISTERED" : "WRONG_CONTEXT",
+      call,
+      message: dma === null ? "NdisMRegisterScatterGatherDma comes first" : "nothing is allocated in shutdown",
+      basis: dma === null ? "documented" : "choice",
+    });
+    return NDIS_STATUS_FAILURE;
+  }
+  const sizes = [NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_1, NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_2];
+  if (given?.Header?.Type !== NDIS_OBJECT_TYPE_DEFAULT || !headerIsKnown(environment, given.Header, sizes)) {
+    return NDIS_STATUS_INVALID_PARAMETER;
+  }
+  if (!requireLength(adapter, call, given.Length)) return NDIS_STATUS_INVALID_PARAMETER;
+  const { Usage, PreferredNode, Flags } = given;
+  const anyNode = PreferredNode === MM_ANY_NODE_OK;
+  if (
+    (Flags & ~NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) !== 0 ||
+    !(Usage > NdisSharedMemoryUsageUndefined && Usage < NdisSharedMemoryUsageMax) ||
+    !(anyNode || (Number.isInteger(PreferredNode) && PreferredNode >= 0 && PreferredNode <= 65535)) ||
+    typeof given.SGListBuffer !== "object" ||
+    given.SGListBuffer === null
+  ) {
+    return NDIS_STATUS_INVALID_PARAMETER;
+  }
+  const { provider } = adapter.driver;
+  if (provider !== null) return allocateFromProvider(adapter, given, provider, call);
+  return allocateFromCore(adapter, given, dma.addresses64, call);
+}
+
+function allocateFromProvider(
+  adapter: AdapterRecord,
+  given: NDIS_SHARED_MEMORY_PARAMETERS,
+  provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
+  call: string,
+): NDIS_STATUS | ProviderAllocation {
+  const { environment } = adapter;
+  if (environment.log !== null) environment.note(adapter, `${call} asks the provider`);
+  const { Status, SharedMemoryProviderContext } = provider.AllocateSharedMemoryHandler(provider.ProviderContext, given);
+  if (Status !== NDIS_STATUS_SUCCESS) return Status;
+  return new ProviderAllocation(adapter, given.Length, 0, provider, SharedMemoryProviderContext, []);
+}
+
+function allocateFromCore(
+  adapter: AdapterRecord,
+  given: NDIS_SHARED_MEMORY_PARAMETERS,
+  addresses64: boolean,
+  call: string,
+): NDIS_STATUS | ProviderAllocation {
+  const { environment } = adapter;
+  const { core, choices } = environment;
+  const contiguous = (given.Flags & NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) !== 0;
+  if (environment.faults?.strikes("synchronous", adapter.number, given.Length) === true) return NDIS_STATUS_RESOURCES;
+  if (!environment.dispatcher.supply.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
+  environment.blocks.bytes.assertReachable();
+  const virtual = core.allocate(given.Length, {
+    contiguous,
+    tag: adapter.tag + TAG_PROVIDER,
+    ...(addresses64 ? {} : { highest: adapter.highest }),
+    ...(given.PreferredNode === MM_ANY_NODE_OK ? {} : { preferredNode: given.PreferredNode }),
+  });
+  if (virtual === 0) {
+    environment.dispatcher.supply.lastFailure = core.lastFailure;
+    return NDIS_STATUS_RESOURCES;
+  }
+  const several = !contiguous && choices.elementsWithoutProvider === "several";
+  const stretches = core.runs(virtual, given.Length).flatMap((run) => (several ? byPage(run) : [run]));
+  if (given.SGListBufferLength < listBytes(adapter, stretches.length)) {
+    core.free(virtual);
+    return NDIS_STATUS_INVALID_PARAMETER;
+  }
+  const { iommu } = environment;
+  const elements: SCATTER_GATHER_ELEMENT[] = stretches.map((run) => ({
+    Address: (iommu === null
+      ? run.physical
+      : iommu.map(adapter.number, run.physical, run.lengthBytes, "both")) as NDIS_PHYSICAL_ADDRESS,
+    Length: run.lengthBytes,
+  }));
+  given.VirtualAddress = virtual;
+  given.SharedMemoryHandle = null;
+  given.SGListBuffer.NumberOfElements = elements.length;
+  given.SGListBuffer.Elements = elements;
+  for (const run of stretches) environment.blocks.fillRun(run.physical, run.lengthBytes);
+  environment.blocks.counted(adapter, virtual, given.Length, call);
+  const mapped = iommu === null ? [] : elements.map((element) => element.Address);
+  return new ProviderAllocation(adapter, given.Length, virtual, null, null, mapped);
+}
+
+/** A run cut at page boundaries. */
+function byPage(run: { readonly physical: number; readonly lengthBytes: number }): (typeof run)[] {
+  const pieces: { physical: number; lengthBytes: number }[] = [];
+  for (let done = 0; done < run.lengthBytes; ) {
+    const physical = run.physical + done;
+    const lengthBytes = Math.min(run.lengthBytes - done, 4096 - (physical % 4096));
+    pieces.push({ physical, lengthBytes });
+    done += lengthBytes;
+  }
+  return pieces;
+}
+
+/**
+ * Give a block of the 6.20 kind back. PASSIVE_LEVEL, through the handle that it was allocated with.
+ *
+ * Violations, which leave the block: WRONG_IRQL, ALREADY_FREED (0x7C/03), WRONG_OWNER (another adapter's), WRONG_HANDLE
+ * (no allocation handle), and those of every handle.
+ */
+export function NdisFreeSharedMemory(NdisHandle: AdapterHandle | DriverHandle, allocation: AllocationHandle): void {
+  const call = "NdisFreeSharedMemory";
+  if (AdapterHandle.recordOf(NdisHandle) === undefined && DriverHandle.recordOf(NdisHandle) !== undefined) {
+    refuseHandle(NdisHandle, call, "the handle that the memory was allocated with");
+    return;
+  }
+  const adapter = adapterOf(NdisHandle, call);
+  if (adapter === null) return;
+  const { environment } = adapter;
+  if (!requirePassive(environment, adapter, call)) return;
+  const record = AllocationHandle.recordOf(allocation);
+  if (record === undefined) {
+    refuseHandle(allocation, call, "an allocation handle");
+    return;
+  }
+  if (record.freed || record.adapter !== adapter) {
+    environment.violate(adapter, {
+      rule: record.freed ? "FreeOfLiveBlock" : "FreeMatchesAllocation",
+      code: record.freed ? "ALREADY_FREED" : "WRONG_OWNER",
+      call,
+      message: record.freed
+        ? "the allocation has already been freed"
+        : `the allocation belongs to ${record.adapter.name}, not to ${adapter.name}`,
+      unit: "handle",
+      ...(record.freed ? { bugCheck: freeInvalid(adapter, record.virtual), address: record.virtual } : {}),
+    });
+    return;
+  }
+  freeAllocation(record, call);
+}
+
+/** The free itself, for NdisFreeSharedMemory and for NDIS when it takes everything back. */
+export function freeAllocation(record: ProviderAllocation, call: string): void {
+  const { adapter } = record;
+  const { environment } = adapter;
+  record.freed = true;
+  adapter.allocations.delete(record);
+  if (record.provider !== null) {
+    record.provider.FreeSharedMemoryHandler(record.provider.ProviderContext, record.providerHandle);
+  } else {
+    environment.core.free(record.virtual as VirtualAddress);
+    for (const logical of record.mapped) environment.iommu?.unmap(logical);
+    environment.blocks.released(adapter, record.virtual, record.lengthBytes, call);
+  }
+  if (environment.log !== null) environment.note(adapter, `${call} ${record.lengthBytes} ${hex(record.virtual)}`);
+}

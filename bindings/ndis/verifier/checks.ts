@@ -1,0 +1,304 @@
+/**
+ * The checks that open every routine: which handle, which machine, which level, which arguments.
+ *
+ * Each returns what the routine needs, or null (false) after the violation was recorded and the policy lets the call
+ * return its failure value. None changes anything but the step counter.
+ */
+
+import { type NdisEnvironment, runningEnvironment } from "../dispatch/environment.js";
+import { irqlName } from "../documented/irql.js";
+import type { NDIS_OBJECT_HEADER } from "../documented/structures.js";
+import {
+  AdapterHandle,
+  DmaHandle,
+  DriverHandle,
+  DriverObjectHandle,
+  handleKind,
+  isHandle,
+} from "../records/handles.js";
+import type { AdapterRecord } from "../routines/attributes.js";
+import type { DriverRecord } from "../routines/driver.js";
+import type { DmaRecord } from "../routines/scatter-gather-dma.js";
+import * as bugChecks from "./bug-checks.js";
+import { type Violation, ViolationError } from "./violations.js";
+
+/** The adapter of an adapter handle that may still be used. What can be wrong is kept out of line: frees come this way. */
+export function adapterOf(handle: unknown, call: string): AdapterRecord | null {
+  const adapter = AdapterHandle.recordOf(handle);
+  if (adapter === undefined) return refuseHandle(handle, call, "a miniport adapter handle");
+  const { environment } = adapter;
+  environment.step++;
+  return adapter.state !== 0 && isFree(environment) ? adapter : refuseAdapter(adapter, call);
+}
+
+/** The registration of a DMA handle that may still be used. */
+export function dmaOf(handle: unknown, call: string): DmaRecord | null {
+  const dma = DmaHandle.recordOf(handle);
+  if (dma === undefined) return refuseHandle(handle, call, "a miniport DMA handle");
+  const { adapter } = dma;
+  const { environment } = adapter;
+  environment.step++;
+  if (adapter.state !== 0 && !dma.released && isFree(environment)) return dma;
+  environment.assertAlive();
+  return dma.released ? gone(adapter, call, "the DMA handle has been deregistered") : refuseAdapter(adapter, call);
+}
+
+/** Not stopped by a bug check, and no other machine's code is running. */
+function isFree(environment: NdisEnvironment): boolean {
+  const running = runningEnvironment();
+  return environment.poisoned === null && (running === undefined || running === environment);
+}
+
+function refuseAdapter(adapter: AdapterRecord, call: string): null {
+  const { environment } = adapter;
+  environment.assertAlive();
+  if (adapter.state === 0) return gone(adapter, call, "the adapter has been halted");
+  return otherMachine(runningEnvironment() ?? environment, call);
+}
+
+/** The driver of a driver handle that may still be used. */
+export function driverOf(handle: unknown, call: string): DriverRecord | null {
+  const driver = DriverHandle.recordOf(handle);
+  if (driver === undefined) return refuseHandle(handle, call, "a miniport driver handle");
+  const { environment } = driver;
+  environment.step++;
+  environment.assertAlive();
+  if (!driver.registered) {
+    environment.violate(null, {
+      rule: "HandleIsLive",
+      code: "ADAPTER_GONE",
+      call,
+      message: "the driver handle has been deregistered",
+      unit: "handle",
+    });
+    return null;
+  }
+  return driver;
+}
+
+/** A handle that is none, or of another kind. Always null when it returns. */
+export function refuseHandle(handle: unknown, call: string, wanted: string): null {
+  const kind = handleKind(handle);
+  const absent = handle === null || handle === undefined;
+  const code = absent ? "NULL_ADAPTER" : isHandle(handle) ? "WRONG_HANDLE" : "INVALID_ARGUMENT";
+  const adapter = DmaHandle.recordOf(handle)?.adapter ?? AdapterHandle.recordOf(handle) ?? null;
+  const message = `${call} wants ${wanted} and was given ${kind}${hint(call)}`;
+  const finding = {
+    rule: absent ? "NullCheck" : "HandleKind",
+    code,
+    call,
+    message,
+    unit: "handle",
+    ...(absent ? { bugCheck: bugChecks.nullHandle() } : {}),
+  } as const;
+  const environment = runningEnvironment() ?? environmentOf(handle);
+  if (environment === undefined) {
+    const violation: Violation = {
+      ...finding,
+      basis: "choice",
+      severity: "violation",
+      adapter: "",
+      step: 0,
+      irql: 0,
+    };
+    throw new ViolationError(violation);
+  }
+  environment.step++;
+  environment.assertAlive();
+  environment.violate(adapter ?? environment.insideAdapter, finding);
+  return null;
+}
+
+/** The pair that drivers mix up most: the memory comes through one handle and goes back through the other. */
+function hint(call: string): string {
+  return call === "NdisMFreeSharedMemory" || call === "NdisMAllocateSharedMemoryAsyncEx"
+    ? " (NdisMAllocateSharedMemoryAsyncEx takes the DMA handle, NdisMFreeSharedMemory the adapter handle)"
+    : "";
+}
+
+function environmentOf(handle: unknown): NdisEnvironment | undefined {
+  return (
+    AdapterHandle.recordOf(handle)?.environment ??
+    DmaHandle.recordOf(handle)?.adapter.environment ??
+    DriverHandle.recordOf(handle)?.environment ??
+    DriverObjectHandle.environmentOf(handle)
+  );
+}
+
+function gone(adapter: AdapterRecord, call: string, message: string): null {
+  adapter.environment.violate(adapter, {
+    rule: "HandleIsLive",
+    code: "ADAPTER_GONE",
+    call,
+    message,
+    unit: "handle",
+    bugCheck: bugChecks.releasedHandle(adapter),
+  });
+  return null;
+}
+
+function otherMachine(running: NdisEnvironment, call: string): null {
+  running.step++;
+  running.violate(running.insideAdapter, {
+    rule: "HandleIsOfThisMachine",
+    code: "WRONG_OWNER",
+    call,
+    message: "the handle belongs to an adapter of another machine",
+    unit: "handle",
+  });
+  return null;
+}
+
+const GATHER = "Irql_Gather_DMA_Function";
+const MINIPORT = "Irql_Miniport_Driver_Function";
+
+/** SDV rule that covers the level of a routine. */
+function levelRule(call: string): string {
+  switch (call) {
+    case "NdisMAllocateSharedMemoryAsyncEx":
+    case "NdisMAllocateNetBufferSGList":
+    case "NdisMFreeNetBufferSGList":
+    case "NdisMRegisterScatterGatherDma":
+    case "NdisMDeregisterScatterGatherDma":
+      return GATHER;
+    default:
+      return MINIPORT;
+  }
+}
+
+/** Demand PASSIVE_LEVEL. At APC_LEVEL choice C2 decides; above, the bug check. */
+export function requirePassive(
+  environment: NdisEnvironment,
+  adapter: AdapterRecord | null,
+  call: string,
+  lengthBytes: number | null = null,
+): boolean {
+  const { current } = environment.irql;
+  if (current === 0) return true;
+  const synchronous = lengthBytes !== null && adapter !== null;
+  const report = current === 1 && environment.choices.apcWherePassive === "report";
+  environment.violate(adapter, {
+    rule: levelRule(call),
+    code: "WRONG_IRQL",
+    call,
+    message: `${call} may be called at PASSIVE_LEVEL only, not at ${irqlName(current)}`,
+    value: current,
+    unit: "IRQL",
+    basis: report || (synchronous && current >= 2) ? "documented" : "choice",
+    ...(report
+      ? { severity: "rule" as const }
+      : {
+          bugCheck: synchronous
+            ? bugChecks.allocateAtHighIrql(adapter, lengthBytes, current)
+            : bugChecks.differsFromExpected(0, current),
+        }),
+  });
+  return report;
+}
+
+/** Demand DISPATCH_LEVEL or below. */
+export function requireAtMostDispatch(
+  environment: NdisEnvironment,
+  adapter: AdapterRecord | null,
+  call: string,
+): boolean {
+  const { current } = environment.irql;
+  if (current <= 2) return true;
+  environment.violate(adapter, {
+    rule: levelRule(call),
+    code: "WRONG_IRQL",
+    call,
+    message: `${call} may be called up to DISPATCH_LEVEL, not at ${irqlName(current)}`,
+    value: current,
+    unit: "IRQL",
+    bugCheck: bugChecks.aboveMaximum(2, current),
+  });
+  return false;
+}
+
+/** Demand DISPATCH_LEVEL exactly. */
+export function requireDispatch(environment: NdisEnvironment, adapter: AdapterRecord | null, call: string): boolean {
+  const { current } = environment.irql;
+  if (current === 2) return true;
+  environment.violate(adapter, {
+    rule: levelRule(call),
+    code: "WRONG_IRQL",
+    call,
+    message: `${call} may be called at DISPATCH_LEVEL only, not at ${irqlName(current)}`,
+    value: current,
+    unit: "IRQL",
+    bugCheck: bugChecks.differsFromExpected(2, current),
+  });
+  return false;
+}
+
+/** Demand a Length: an integer from 1 to 2^32 - 1. Length 0 is choice C16. */
+export function requireLength(adapter: AdapterRecord, call: string, length: unknown): length is number {
+  if (typeof length === "number" && length > 0 && length <= 0xffffffff && Number.isInteger(length)) return true;
+  const { environment } = adapter;
+  if (length === 0) {
+    if (environment.choices.zeroLength === "fail") return false;
+    environment.violate(adapter, {
+      rule: "LengthIsPositive",
+      code: "INVALID_ARGUMENT",
+      call,
+      message: "Length is 0",
+      field: "Length",
+      value: length,
+      unit: "bytes",
+      bugCheck: bugChecks.zeroLength(),
+    });
+    return false;
+  }
+  environment.violate(adapter, {
+    rule: "ArgumentsAreValid",
+    code: "INVALID_ARGUMENT",
+    call,
+    message: `Length must be an integer from 1 to 2^32 - 1, got ${describe(length)}`,
+    field: "Length",
+    value: length,
+    unit: "bytes",
+  });
+  return false;
+}
+
+/** Demand a BOOLEAN. */
+export function requireBoolean(adapter: AdapterRecord, call: string, field: string, value: unknown): value is boolean {
+  if (typeof value === "boolean") return true;
+  adapter.environment.violate(adapter, {
+    rule: "ArgumentsAreValid",
+    code: "INVALID_ARGUMENT",
+    call,
+    message: `${field} must be true or false, got ${describe(value)}`,
+    field,
+    value,
+  });
+  return false;
+}
+
+/** Revision and size of a header (choice C1): true where NDIS knows it. */
+export function headerIsKnown(
+  environment: NdisEnvironment,
+  header: NDIS_OBJECT_HEADER,
+  sizes: readonly number[],
+): boolean {
+  const wanted = sizes[header.Revision - 1];
+  if (wanted === undefined) return false;
+  return environment.choices.headerSize === "exact" ? header.Size === wanted : header.Size >= wanted;
+}
+
+/** A value in an error message, without calling into it. */
+export function describe(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return `the string ${JSON.stringify(value)}`;
+    case "bigint":
+      return `the bigint ${value}n`;
+    case "number":
+    case "boolean":
+    case "undefined":
+      return String(value);
+    default:
+      return value === null ? "null" : `a ${typeof value}`;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What is known of an address: the core's explanation, with what NDIS knows beside it.
+ *
+ * Owner and cached flag come from the block's tag, steps from the history where one is kept.
+ */
+
+import { hex, isAddress, type VirtualAddress } from "../../addresses.js";
+import type { Explanation } from "../../core/api.js";
+import type { NdisEnvironment } from "../dispatch/environment.js";
+import { irqlName } from "../documented/irql.js";
+import { adapterOfTag, cachedOfTag } from "../records/tag.js";
+import type { BlockExplanation, Neighbour, Neighbours, Provenance } from "./violations.js";
+
+/** Explain a virtual address; anything else is `unmapped`. Never throws. */
+export function explainAddress(environment: NdisEnvironment, address: number): BlockExplanation {
+  if (!isAddress(address)) {
+    return { address, state: "unmapped", zone: -1, text: `${String(address)} is no address.` };
+  }
+  const known = environment.core.explain(address as never);
+  const start = known.block?.virtual ?? address;
+  const past = environment.history?.of(environment.blocks.givenStart(start));
+  const tag = known.state === "live" ? known.block?.tag : undefined;
+  const owner = tag === undefined ? past?.adapter : adapterOfTag(tag);
+  const name = owner === undefined ? undefined : environment.adapters[owner - 1]?.name;
+  const sentences = [known.text.endsWith(".") ? known.text : `${known.text}.`];
+  if (name !== undefined) {
+    const verb = known.state === "live" ? "belongs to" : "last belonged to";
+    sentences.push(`It ${verb} ${name}${tag === undefined ? "" : cachedOfTag(tag) ? ", cached" : ", not cached"}.`);
+  }
+  if (past !== undefined) {
+    sentences.push(
+      `Allocated ${place(past.allocatedAt)}${past.freedAt === null ? "" : `, freed ${place(past.freedAt)}`}.`,
+    );
+  }
+  const special = environment.blocks.specialStateOf(address);
+  if (special !== null) sentences.push(special);
+  const neighbours = known.state === "live" ? neighboursOf(environment, known.block) : undefined;
+  if (neighbours !== undefined) {
+    sentences.push(`Before it: ${inWords(neighbours.before)}; behind it: ${inWords(neighbours.after)}.`);
+  }
+  return {
+    ...known,
+    ...(neighbours === undefined ? {} : { neighbours }),
+    ...(name === undefined ? {} : { adapter: name }),
+    ...(tag === undefined ? {} : { cached: cachedOfTag(tag) }),
+    ...(past === undefined ? {} : { allocatedAt: past.allocatedAt }),
+    ...(past === undefined || past.freedAt === null ? {} : { freedAt: past.freedAt }),
+    text: sentences.join(" "),
+  };
+}
+
+/** What lies right before and right behind a contiguous block. */
+function neighboursOf(environment: NdisEnvironment, block: Explanation["block"]): Neighbours | undefined {
+  if (block === undefined || !block.contiguous) return undefined;
+  const { core } = environment;
+  const frames = Math.ceil(block.lengthBytes / core.frameSize);
+  const at = (address: number): Neighbour => {
+    if (!isAddress(address)) return { state: "unmapped" };
+    const there = core.explain(address as VirtualAddress);
+    const owner = there.block?.tag === undefined ? undefined : environment.adapters[adapterOfTag(there.block.tag) - 1];
+    return {
+      state: there.state,
+      ...(there.block === undefined ? {} : { virtual: there.block.virtual, lengthBytes: there.block.lengthBytes }),
+      ...(owner === undefined ? {} : { adapter: owner.name }),
+    };
+  };
+  return { before: at(block.virtual - 1), after: at(block.virtual + frames * core.frameSize) };
+}
+
+function inWords(neighbour: Neighbour): string {
+  if (neighbour.state !== "live" || neighbour.virtual === undefined) {
+    return neighbour.state === "unmapped" ? "the end of the memory" : "free memory";
+  }
+  const owner = neighbour.adapter === undefined ? "" : ` of ${neighbour.adapter}`;
+  return `${neighbour.lengthBytes ?? 0} bytes${owner} at ${hex(neighbour.virtual)}`;
+}
+
+function place(where: Provenance): string {
+  const site = where.site === undefined || where.site === "" ? "" : ` (${where.site.split("\n")[0] ?? ""})`;
+  return `at step ${where.step} by ${where.call}${site}`;
+}
+
+/** The current level in words, for messages. */
+export function levelName(environment: NdisEnvironment): string {
+  return irqlName(environment.irql.current);
+}
+
+/** `[start, end)` of a block in words. */
+export function describeRange(start: number, lengthBytes: number): string {
+  return `${hex(start)} to ${hex(start + lengthBytes - 1)} (${lengthBytes} bytes)`;
+}
