@@ -86,7 +86,8 @@ export function importsOf(text: string): Import[] {
   return found;
 }
 
-function resolved(file: string, specifier: string): string {
+/** The file that a relative specifier in `file` means. */
+export function resolvedImport(file: string, specifier: string): string {
   return posix.join(posix.dirname(file), specifier).replace(/\.js$/, ".ts");
 }
 
@@ -148,7 +149,7 @@ export function violations(file: string, text: string): Violation[] {
   const found: Violation[] = [];
   for (const { specifier, line } of importsOf(text)) {
     const broken = specifier.startsWith(".")
-      ? relativeImport(file, resolved(file, specifier))
+      ? relativeImport(file, resolvedImport(file, specifier))
       : bareImport(file, specifier);
     if (broken !== undefined) found.push({ ...broken, file, line });
   }
