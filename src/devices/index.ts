@@ -1,4 +1,4 @@
-/** The front door of the device room. */
+/** Public entry of src/devices: device models. */
 export * from "./gve.js";
 export * from "./i8255x.js";
 export type { ReceivingDevice } from "./receiving-device.js";

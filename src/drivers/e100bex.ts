@@ -10,7 +10,7 @@
  *    receive chunk                    20 x 1554, halved while above 4 on failure      31,080
  *    one receive frame, asynchronous  one pending at a time, up to max(20, 128) frames 1,554
  *
- * Life: initialize takes the synchronous blocks; the interrupt's deferred call receives and, when receive frames run low,
+ * Sequence: initialize takes the synchronous blocks; the interrupt's deferred call receives and, when receive frames run low,
  * asks for one more at DISPATCH_LEVEL; a timer gives them back one at a time when the wire is silent; halt stops the
  * hardware, waits in rounds of two seconds until every frame and every request has come back, and frees everything.
  *
@@ -125,7 +125,7 @@ class Adapter {
   readonly #lookaside: RequestContext[] = [];
   #contexts = 0;
   #dma: DmaHandle | null = null;
-  /** One for the adapter's life, one for each request that is pending. */
+  /** One for the adapter itself, one for each request that is pending. */
   #references = 1;
   #held = 0;
   #frames = 0;

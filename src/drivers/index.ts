@@ -1,4 +1,4 @@
-/** The front door of the driver room: miniport drivers to run, by name. */
+/** Public entry of src/drivers: miniport drivers to run, by name. */
 
 import { Gve, I8255x, type ReceivingDevice, Rtl818x, VirtioNet } from "../devices/index.js";
 import type { MiniportDriver } from "../machine/index.js";

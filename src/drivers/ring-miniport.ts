@@ -72,7 +72,7 @@ export abstract class RingMiniport<Held> {
   readonly #returned: MachineEvent;
   readonly #blocks: SharedBlock[] = [];
   #dma: DmaHandle | null = null;
-  /** One for the adapter's life, one for each request or thread that is under way. */
+  /** One for the adapter itself, one for each request or thread that is under way. */
   #references = 1;
   #held = 0;
   #running = false;
@@ -120,7 +120,7 @@ export abstract class RingMiniport<Held> {
     return this.#halting || this.#down;
   }
 
-  /** A block that lives until the halt, or null. */
+  /** A block that is kept until the halt, or null. */
   protected take(lengthBytes: number, cached: boolean): SharedBlock | null {
     const block = this.allocate(lengthBytes, cached);
     if (block !== null) this.#blocks.push(block);

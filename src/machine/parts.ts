@@ -24,7 +24,7 @@ import { MachineThreads } from "./threads/threads.js";
 import { EventQueue, SimulatedClock } from "./time/clock.js";
 import { MachineScheduler } from "./time/completion-schedule.js";
 
-/** What the rooms of a machine share. */
+/** What the parts of a machine share. */
 export interface MachineParts {
   readonly seed: number;
   readonly clock: SimulatedClock;

@@ -1,5 +1,5 @@
 /**
- * The generator behind every random choice: sfc32, integers only, the same on every engine.
+ * Prng: a seeded generator of integers (sfc32), the same on every engine. The machine, its faults and `run --soak` draw from it.
  *
  * Chris Doty-Humphrey's small fast counter generator (PractRand), 128 bits of state with a counter, so no seed falls into
  * a short cycle. Separate streams of one seed are made with `stream`, so that drawing more in one place moves nothing

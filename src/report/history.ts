@@ -1,7 +1,7 @@
 /**
  * RunHistory: how a run went, in enough detail to draw it.
  *
- * A history is four lists over simulated time and one photograph. The lists only ever grow at the end, and their times
+ * A history is four lists over simulated time and the state of the arena at its peak. The lists only ever grow at the end, and their times
  * never go backwards. They are kept whole up to `limit` entries; after that every second entry is given up, the one that
  * says less (the lower of two memory levels), so that a capture of a million frames still draws, and its peak with it.
  */
@@ -41,7 +41,7 @@ export interface ArenaBlock {
 }
 
 /** The arena at the moment when most of it was live. */
-export interface ArenaPhotograph {
+export interface ArenaState {
   readonly timeNs: number;
   readonly liveBytes: number;
   readonly freeBytes: number;
@@ -58,7 +58,7 @@ export interface RunHistory {
   readonly memory: readonly MemorySample[];
   readonly traffic: readonly TrafficSample[];
   readonly markers: readonly Marker[];
-  readonly peak: ArenaPhotograph;
+  readonly peak: ArenaState;
 }
 
 /** Lists that thin themselves out. */

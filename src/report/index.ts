@@ -1,4 +1,4 @@
-/** The front door of the report room: what a run did, as data, as a table and as a picture. */
+/** Public entry of src/report: what a run did, as data, as a table and as a picture. */
 export * from "./history.js";
 export { PICTURE_WIDTH, reportPicture } from "./picture/picture.js";
 export { progressBar } from "./progress.js";

@@ -7,9 +7,9 @@
  */
 import type { VirtualAddress } from "../../bindings/index.js";
 import type { Adapter, Machine } from "../machine/index.js";
-import { type ArenaBlock, type ArenaPhotograph, HistoryRecorder, type RunHistory } from "../report/index.js";
+import { type ArenaBlock, type ArenaState, HistoryRecorder, type RunHistory } from "../report/index.js";
 
-/** With more live blocks than this, the arena is photographed only now and then on its way to the peak, and at the halt. */
+/** With more live blocks than this, its blocks are listed only now and then on the way to the peak, and at the halt. */
 const MANY_BLOCKS = 192;
 
 export class Observer {
@@ -17,19 +17,19 @@ export class Observer {
   readonly #recorder = new HistoryRecorder();
   readonly #blockKind: (lengthBytes: number) => string;
   readonly latenciesNs: number[] = [];
-  readonly #photographs: boolean;
+  readonly #recordsPeak: boolean;
   #adapter: Adapter | null = null;
   #seen = -1;
   #completedNull = 0;
   #refused = 0;
   #violations = 0;
   #firstFailure = true;
-  #peak: ArenaPhotograph = { timeNs: 0, liveBytes: -1, freeBytes: 0, largestFreeBytes: 0, blocks: [] };
+  #peak: ArenaState = { timeNs: 0, liveBytes: -1, freeBytes: 0, largestFreeBytes: 0, blocks: [] };
 
-  /** `photographs` false: no list of the blocks at the peak, which costs more than all else where there are many. */
-  constructor(machine: Machine, blockKind: (lengthBytes: number) => string, photographs: boolean) {
+  /** `recordsPeak` false: no list of the blocks at the peak, which costs more than all else where there are many. */
+  constructor(machine: Machine, blockKind: (lengthBytes: number) => string, recordsPeak: boolean) {
     this.#machine = machine;
-    this.#photographs = photographs;
+    this.#recordsPeak = recordsPeak;
     this.#blockKind = blockKind;
     machine.environment.dispatcher.onLatency = (latencyNs) => this.latenciesNs.push(latencyNs);
   }
@@ -50,7 +50,7 @@ export class Observer {
   }
 
   mark(kind: "initialized" | "halt", label: string): void {
-    if (kind === "halt" && this.#machine.core.stats().liveBytes > this.#peak.liveBytes) this.#photograph();
+    if (kind === "halt" && this.#machine.core.stats().liveBytes > this.#peak.liveBytes) this.#listBlocks();
     this.#recorder.mark({ timeNs: this.#machine.nowNs, kind, label });
   }
 
@@ -65,7 +65,7 @@ export class Observer {
     const timeNs = this.#machine.nowNs;
     const { liveBytes, freeBytes, largestFreeBytes } = this.#machine.core.stats();
     this.#recorder.memory({ timeNs, liveBytes, freeBytes, largestFreeBytes, pending: record?.pending ?? 0 });
-    if (this.#isWorthAPhotograph(liveBytes)) this.#photograph();
+    if (this.#isWorthAList(liveBytes)) this.#listBlocks();
     if (record !== undefined) {
       if (record.completedNull > this.#completedNull) this.#failed("first completion with NULL");
       if (record.refused > this.#refused) this.#failed("first request refused");
@@ -89,16 +89,16 @@ export class Observer {
     this.#firstFailure = false;
   }
 
-  /** A new peak. Of thousands of blocks not each: a driver that grows one by one would be nothing but photographed. */
-  #isWorthAPhotograph(liveBytes: number): boolean {
+  /** A new peak. Of thousands of blocks not each: a driver that grows one by one would spend its time on lists. */
+  #isWorthAList(liveBytes: number): boolean {
     const more = liveBytes - this.#peak.liveBytes;
     if (more <= 0 || (this.#adapter?.liveBlocks ?? 0) <= MANY_BLOCKS) return more > 0;
     return more >= this.#machine.core.stats().totalBytes / 64;
   }
 
-  #photograph(): void {
+  #listBlocks(): void {
     const { liveBytes, freeBytes, largestFreeBytes } = this.#machine.core.stats();
-    const blocks = this.#photographs ? this.#blocks() : [];
+    const blocks = this.#recordsPeak ? this.#blocks() : [];
     this.#peak = { timeNs: this.#machine.nowNs, liveBytes, freeBytes, largestFreeBytes, blocks };
   }
 

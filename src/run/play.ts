@@ -1,5 +1,5 @@
 /**
- * play: one life of one NIC.
+ * play: one scenario of one NIC.
  *
  *   power on -- DriverEntry, MiniportInitializeEx, restart
  *   traffic  -- each frame of the capture reaches the device at its own moment of simulated time
@@ -56,13 +56,13 @@ export interface PlayOptions {
   readonly schedule?: ScheduleName;
   readonly faults?: FaultPlan;
   /** Frames come so many times as fast as they were recorded; at least 1, the default. */
-  readonly haste?: number;
+  readonly speedUp?: number;
   /** Another core than the WebAssembly one. */
   readonly core?: (options: CoreOptions) => CoreApi;
   /** What the driver reads as its settings. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** The history lists the blocks at the peak. Default true; without a picture to draw it is time lost. */
-  readonly photographs?: boolean;
+  readonly recordsPeak?: boolean;
   /** Wall time in milliseconds, for `timing`; the library itself has no clock. */
   readonly wallMs: () => number;
   /** Called now and then with how many frames have been played. */
@@ -95,7 +95,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.core === undefined ? {} : { core: options.core }),
   });
-  const observer = new Observer(machine, driver.blockKind, options.photographs ?? true);
+  const observer = new Observer(machine, driver.blockKind, options.recordsPeak ?? true);
   const upper = new UpperLayer();
   const reasons = new Map<string, number>();
   let lostOnWire = 0;
@@ -146,8 +146,8 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     observer.mark("initialized", "initialized");
     const first = machine.nowNs;
     const { frames } = capture;
-    const { haste = 1 } = options;
-    const dueNs = (frame: { readonly timeNs: number }): number => Math.round(frame.timeNs / haste);
+    const { speedUp = 1 } = options;
+    const dueNs = (frame: { readonly timeNs: number }): number => Math.round(frame.timeNs / speedUp);
     const next = (): void => {
       const frame = frames[offered];
       if (frame === undefined) return;

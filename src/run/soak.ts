@@ -1,10 +1,10 @@
 /**
- * soak: many lives of one NIC, each with its own seed, schedule and bad luck.
+ * soak: many scenarios of one NIC, each with its own seed, schedule and bad luck.
  *
- * Life `n` has the seed `seed + n`. From it come the schedule (any but `manual`) and the failures: each opportunity to fail
+ * Scenario `n` has the seed `seed + n`. From it come the schedule (any but `manual`) and the failures: each opportunity to fail
  * (a registration, a synchronous allocation, a request at the queue or at its service) is taken with probability
  * `failureRate`, and counted by where it struck: a driver that never asks asynchronously has none at the queue. A correct driver breaks no rule, leaks nothing and gives every frame that it loses a reason; it may refuse
- * to initialize, and then it must have released everything. A finding is repeated by a soak of one life with its seed.
+ * to initialize, and then it must have released everything. A finding is repeated by a soak of one scenario with its seed.
  */
 import type { CoreApi, CoreOptions, FaultPoint } from "../../bindings/index.js";
 import type { Capture } from "../capture/index.js";
@@ -22,36 +22,36 @@ export interface SoakOptions {
   readonly driver: DriverModel;
   readonly capture: Capture;
   readonly title: string;
-  /** Seed of the first life. `seed + lives` is at most 2^53 - 1. */
+  /** Seed of the first scenario. `seed + scenarios` is at most 2^53 - 1. */
   readonly seed: number;
-  readonly lives: number;
+  readonly scenarios: number;
   readonly arenaBytes?: number;
   /** 0 to 1. Default 0.05. */
   readonly failureRate?: number;
   /** As in `PlayOptions`: with more traffic than a driver has buffers for, frames are lost, each with a reason. */
-  readonly haste?: number;
-  /** Only this schedule, instead of one drawn for each life. */
+  readonly speedUp?: number;
+  /** Only this schedule, instead of one drawn for each scenario. */
   readonly schedule?: ScheduleName;
   readonly core?: (options: CoreOptions) => CoreApi;
   readonly wallMs: () => number;
   readonly onProgress?: (done: number, whole: number) => void;
 }
 
-/** One life in which something was wrong. */
+/** One scenario in which something was wrong. */
 export interface SoakFinding {
   readonly seed: number;
   readonly schedule: ScheduleName;
   readonly report: RunReport;
 }
 
-/** What became of all lives. */
+/** What became of all scenarios. */
 export interface SoakReport {
   readonly driver: string;
   readonly seed: number;
-  readonly lives: number;
-  /** Lives without a violation, leak, mismatch or silently lost frame; refused ones included. */
+  readonly scenarios: number;
+  /** Scenarios without a violation, leak, mismatch or silently lost frame; refused ones included. */
   readonly clean: number;
-  /** Lives in which the driver refused to initialize, as it may where a failure was injected. */
+  /** Scenarios in which the driver refused to initialize, as it may where a failure was injected. */
   readonly refused: number;
   /** Failures injected. */
   readonly injected: number;
@@ -73,12 +73,12 @@ export interface SoakReport {
   };
   /** The first of them. */
   readonly findings: readonly SoakFinding[];
-  readonly timing: { readonly wallMs: number; readonly livesPerSecond: number };
+  readonly timing: { readonly wallMs: number; readonly scenariosPerSecond: number };
 }
 
-/** Play `lives` lives, one after the other. */
+/** Play `scenarios` scenarios, one after the other. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const { driver, lives, failureRate = 0.05 } = options;
+  const { driver, scenarios, failureRate = 0.05 } = options;
   const started = options.wallMs();
   const schedules = SCHEDULES.filter((name) => name !== "manual");
   const findings: SoakFinding[] = [];
@@ -89,8 +89,8 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   let clean = 0;
   let refused = 0;
   let injected = 0;
-  for (let life = 0; life < lives; life += 1) {
-    const seed = options.seed + life;
+  for (let scenario = 0; scenario < scenarios; scenario += 1) {
+    const seed = options.seed + scenario;
     const schedule =
       options.schedule ?? (schedules[new Prng(seed, SCHEDULE_STREAM).below(schedules.length)] as ScheduleName);
     const luck = new Prng(seed, FAULT_STREAM);
@@ -107,7 +107,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       seed,
       schedule,
       faults: { strikes },
-      photographs: false,
+      recordsPeak: false,
       onProgress: () => {},
     });
     const { report } = result;
@@ -124,13 +124,13 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     requests.asynchronous += report.requests.asynchronous;
     requests.completedNull += report.requests.completedNull;
     requests.failedAtOnce += report.requests.failedAtOnce;
-    options.onProgress?.(life + 1, lives);
+    options.onProgress?.(scenario + 1, scenarios);
   }
   const wallMs = options.wallMs() - started;
   return {
     driver: driver.name,
     seed: options.seed,
-    lives,
+    scenarios,
     clean,
     refused,
     injected,
@@ -143,7 +143,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     findings,
     timing: {
       wallMs: Math.round(wallMs * 1000) / 1000,
-      livesPerSecond: wallMs > 0 ? Math.round((lives * 1e6) / wallMs) / 1000 : 0,
+      scenariosPerSecond: wallMs > 0 ? Math.round((scenarios * 1e6) / wallMs) / 1000 : 0,
     },
   };
 }

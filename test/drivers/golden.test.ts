@@ -1,5 +1,5 @@
 /**
- * Golden event logs: each driver's life on sixty frames, as the number of lines, the first and last of them, and the digest
+ * Golden event logs: each driver's scenario on sixty frames, as the number of lines, the first and last of them, and the digest
  * over all. One seed is one history, on every engine; a change here is a change of behaviour, and is looked at before it is
  * kept. To keep it: `UPDATE_GOLDEN=1 node test/run.mjs drivers/golden`.
  */
@@ -21,7 +21,7 @@ interface Golden {
   readonly digest: string;
 }
 
-async function life(driver: DriverModel): Promise<Golden> {
+async function scenario(driver: DriverModel): Promise<Golden> {
   const base = driver.addressing === 32 ? 0x100_0000 : 0x1_0100_0000;
   const machine = await Machine.open({ zones: [{ base, size: driver.arenaBytes }], seed: 11, schedule: "random" });
   const device = driver.device({ onDrop: () => {}, interruptLatencyNs: () => 20_000 });
@@ -45,8 +45,8 @@ const golden = (existsSync(FILE) ? JSON.parse(readFileSync(FILE, "utf8")) : {}) 
 
 for (const driver of DRIVERS) {
   test(`${driver.name}: the event log is the golden one, twice`, async () => {
-    const now = await life(driver);
-    assert.equal(await life(driver), now);
+    const now = await scenario(driver);
+    assert.equal(await scenario(driver), now);
     assert.ok(now.lines > 100);
     if (update) golden[driver.name] = now;
     assert.equal(now, golden[driver.name], "UPDATE_GOLDEN=1 keeps the new log, once you know why it changed");

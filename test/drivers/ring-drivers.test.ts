@@ -18,7 +18,7 @@ interface Bench {
   readonly received: number[];
 }
 
-/** A life up to 100 ms after the last frame. The policy is `throw`: the first violation ends the test. */
+/** A scenario up to 100 ms after the last frame. The policy is `throw`: the first violation ends the test. */
 async function bench(
   name: string,
   options: {
@@ -119,7 +119,7 @@ test("rtlnwifi: a completion that finds the adapter going away frees what it got
   assert.ok(machine.log.length > device);
   await halted(one);
 
-  // A second life is halted while eight requests are pending.
+  // A second scenario is halted while eight requests are pending.
   const driver = DRIVERS.find(({ name }) => name === "rtlnwifi") as DriverModel;
   const other = await Machine.open({ zones: [{ base: LOW, size: driver.arenaBytes }], seed: 5, schedule: "starved" });
   const nic = driver.device({ onDrop: () => {}, interruptLatencyNs: () => 0 });

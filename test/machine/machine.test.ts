@@ -1,4 +1,4 @@
-/** The machine: one seed is one history, life and death of adapters, and the parts that time and chance are made of. */
+/** The machine: one seed is one history, adapters come and go, and the parts that time and chance are made of. */
 import assert from "node:assert/strict";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { test } from "uvu";
@@ -16,8 +16,8 @@ import { Judge } from "../../src/model/index.js";
 import { counterMovedByHand } from "../ndis/invariants.js";
 import { type Block, check, makeDriver, type Nic, open } from "../ndis/rig.js";
 
-/** A life with every kind of event in it; only the seed and the schedule decide what happens. */
-async function life(options: MachineOptions): Promise<{ digest: string; core: string; log: readonly string[] }> {
+/** A scenario with every kind of event in it; only the seed and the schedule decide what happens. */
+async function scenario(options: MachineOptions): Promise<{ digest: string; core: string; log: readonly string[] }> {
   const rig = await open(
     {
       complete(nic, completion) {
@@ -57,34 +57,34 @@ async function life(options: MachineOptions): Promise<{ digest: string; core: st
 test("misuse L09: the same seed gives the same log to the byte, under every schedule; another seed another", async () => {
   for (const schedule of SCHEDULES) {
     if (schedule === "manual") continue;
-    const first = await life({ schedule, seed: 5 });
-    const again = await life({ schedule, seed: 5 });
+    const first = await scenario({ schedule, seed: 5 });
+    const again = await scenario({ schedule, seed: 5 });
     assert.deepEqual(again.log, first.log, schedule);
     assert.equal(again.digest, first.digest);
-    assert.notEqual((await life({ schedule, seed: 6 })).digest, first.digest, schedule);
+    assert.notEqual((await scenario({ schedule, seed: 6 })).digest, first.digest, schedule);
     assert.ok(first.log.length > 500, `${first.log.length} lines`);
   }
 });
 
 test("the log's digest is the same whether its lines are kept or not", async () => {
-  const kept = await life({ seed: 2 });
-  const digest = await life({ seed: 2, log: "digest" });
+  const kept = await scenario({ seed: 2 });
+  const digest = await scenario({ seed: 2, log: "digest" });
   assert.equal(digest.digest, kept.digest);
   assert.deepEqual(digest.log, []);
-  assert.equal((await life({ seed: 2, log: "off" })).core, kept.core);
+  assert.equal((await scenario({ seed: 2, log: "off" })).core, kept.core);
 });
 
 test("misuse E16: the judge in place of the WebAssembly core gives the same log, but for where blocks lie", async () => {
   const zones = [{ base: 2 ** 28, size: 2 ** 24 }];
   const unplaced = (log: readonly string[]): string[] => log.map((line) => line.replace(/0x[0-9a-f]+/g, "0x"));
-  const wasm = await life({ seed: 3, schedule: "random", zones });
-  const judge = await life({ seed: 3, schedule: "random", zones, core: (options) => new Judge(options) });
+  const wasm = await scenario({ seed: 3, schedule: "random", zones });
+  const judge = await scenario({ seed: 3, schedule: "random", zones, core: (options) => new Judge(options) });
   assert.deepEqual(unplaced(judge.log), unplaced(wasm.log));
   assert.equal(judge.core, wasm.core);
 });
 
 test("misuse E16: a worker gives the same log", async () => {
-  const here = (await life({ seed: 4, schedule: "racing" })).digest;
+  const here = (await scenario({ seed: 4, schedule: "racing" })).digest;
   const worker = new Worker(new URL(import.meta.url), { workerData: { seed: 4 }, stdout: true });
   const there = await new Promise<string>((resolve, reject) => {
     worker.once("message", resolve);
@@ -217,7 +217,7 @@ test("shutdown drops what is pending without a word, and nothing of the driver r
   assert.throws(() => rig.machine.shutdown(rig.adapter), { code: "WRONG_CONTEXT" });
 });
 
-test("unload: deregistration is refused while an adapter lives", async () => {
+test("unload: deregistration is refused while an adapter is there", async () => {
   let driverHandle: unknown = null;
   const nics: Nic[] = [];
   const machine = await Machine.open({ choices: { policy: "collect" } });
@@ -344,4 +344,5 @@ test("the generator: known values, independent streams, bounds, fairness", () =>
 
 // This very file, bundled, runs again in the worker of E16, which only reports its digest.
 if (isMainThread) test.run();
-else parentPort?.postMessage((await life({ seed: (workerData as { seed: number }).seed, schedule: "racing" })).digest);
+else
+  parentPort?.postMessage((await scenario({ seed: (workerData as { seed: number }).seed, schedule: "racing" })).digest);

@@ -70,7 +70,7 @@ test("cli: help of the program and of each command goes to stdout with exit code
     for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
   }
   const { out } = await ndisShmem("run", "--help");
-  for (const option of ["driver", "traffic", "arena", "seed", "schedule", "json", "picture", "soak", "haste"]) {
+  for (const option of ["driver", "traffic", "arena", "seed", "schedule", "json", "picture", "soak", "speed-up"]) {
     assert.match(out, new RegExp(`--${option}\\b`));
   }
 });
@@ -96,8 +96,8 @@ test("cli: wrong usage is exit code 2, with a reason on stderr and nothing on st
     [["run", "--driver", "e1000"], /--driver takes e100bex/],
     [["run", "--json=yes"], /json/],
     [["run", "--soak", "0"], /--soak/],
-    [["run", "--haste", "0"], /--haste/],
-    [["run", "--haste", "1.5"], /--haste/],
+    [["run", "--speed-up", "0"], /--speed-up/],
+    [["run", "--speed-up", "1.5"], /--speed-up/],
     [["run", "--soak", "2", "--picture", "x.svg"], /--picture/],
     [["run", "--picture", join(folder, "no", "such", "folder.svg"), "--traffic", short], /cannot write/],
   ];
@@ -214,21 +214,21 @@ test("cli: stamps that go backwards are said", async () => {
   assert.match(err, /1 frame had a stamp before its predecessor's/);
 });
 
-test("cli: a soak counts its lives and repeats by its seed", async () => {
+test("cli: a soak counts its scenarios and repeats by its seed", async () => {
   const soak = async (...args: string[]): Promise<Record<string, unknown>> => {
     const { code, out } = await ndisShmem("run", "--json", "--traffic", short, ...args);
     assert.equal(code, 0);
     return { ...(JSON.parse(out) as Record<string, unknown>), timing: 0 };
   };
   const whole = await soak("--soak", "12", "--seed", "5");
-  assert.equal(whole.lives, 12);
+  assert.equal(whole.scenarios, 12);
   assert.equal(whole.clean, 12);
   assert.deepEqual(whole.findings, []);
   assert.ok((whole.injected as number) > 0);
   assert.deepEqual(await soak("--soak", "12", "--seed", "5"), whole);
   const { out } = await ndisShmem("run", "--traffic", short, "--soak", "3");
   for (const line of out.split("\n")) assert.ok([...line].length <= 80, line);
-  assert.match(out, /3 lives from seed 1/);
+  assert.match(out, /3 scenarios from seed 1/);
   for (const said of [/FAILURE at once +\d/, /completed, NULL +\d/, /asynchronous +\d/]) assert.match(out, said);
   assert.match(out, /\nclean\n$/);
 });

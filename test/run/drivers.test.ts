@@ -52,13 +52,13 @@ for (const driver of DRIVERS) {
     assert.equal(low, driver.addressing === 32, "a driver of 64 bits gets memory above 4 GiB");
   });
 
-  test(`${driver.name}: unlucky lives, every schedule, end clean and give every lost frame a reason`, async () => {
-    const lives = 12;
-    const report = await soak({ driver, capture: burst, title: "", seed: 1, lives, wallMs: () => 0 });
+  test(`${driver.name}: unlucky scenarios, every schedule, end clean and give every lost frame a reason`, async () => {
+    const scenarios = 12;
+    const report = await soak({ driver, capture: burst, title: "", seed: 1, scenarios, wallMs: () => 0 });
     assert.deepEqual(report.findings, []);
-    assert.equal(report.clean, lives);
-    assert.ok(report.refused < 9, `${report.refused} of ${lives} refused: too few are left to say anything`);
-    assert.ok(report.injected >= lives);
+    assert.equal(report.clean, scenarios);
+    assert.ok(report.refused < 9, `${report.refused} of ${scenarios} refused: too few are left to say anything`);
+    assert.ok(report.injected >= scenarios);
     const reasons = Object.values(report.packets.reasons).reduce((sum, count) => sum + count, 0);
     assert.equal(report.packets.dropped, reasons);
     // Failures strike where the driver asks, and it sees each as what it is.
@@ -70,13 +70,13 @@ for (const driver of DRIVERS) {
     if (!asks) assert.equal(report.requests.asynchronous, 0);
   });
 
-  test(`${driver.name}: unlucky lives under far too much traffic lose frames, each with a reason, and nothing else`, async () => {
-    const lives = 12;
+  test(`${driver.name}: unlucky scenarios under far too much traffic lose frames, each with a reason, and nothing else`, async () => {
+    const scenarios = 12;
     // The ring of gvnic has 512 entries, most of the capture: only all of it at once is too much.
-    const haste = driver.name === "gvnic" ? 100_000 : 100;
-    const report = await soak({ driver, capture: twoHosts, title: "", seed: 1, lives, haste, wallMs: () => 0 });
+    const speedUp = driver.name === "gvnic" ? 100_000 : 100;
+    const report = await soak({ driver, capture: twoHosts, title: "", seed: 1, scenarios, speedUp, wallMs: () => 0 });
     assert.deepEqual(report.findings, []);
-    assert.equal(report.clean, lives);
+    assert.equal(report.clean, scenarios);
     const { offered, delivered, dropped, reasons } = report.packets;
     assert.ok(dropped > 100, `${dropped} frames were lost: too few to say anything`);
     assert.ok(delivered > dropped / 4, `${delivered} frames came through`);

@@ -1,4 +1,4 @@
-/** A NIC's life from power-on to halt: the equations of the report, one seed one history, short memory, damaged drivers. */
+/** A NIC's scenario from power-on to halt: the equations of the report, one seed one history, short memory, damaged drivers. */
 import * as assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "uvu";

@@ -29,8 +29,9 @@ const sizes = DRIVERS.map((driver) => `${driver.arenaBytes / MIB}M ${driver.name
 
 const HELP = `usage: ndis-shmem run [OPTIONS]
 
-Play a NIC's life: a miniport driver over the simulated NDIS, a device that
-reaches memory by physical address alone, and the frames of a capture file.
+Run one scenario, from power-on to halt: a miniport driver over the simulated
+NDIS, a device that reaches memory by physical address alone, and the frames of
+a capture file.
 
   --driver NAME      ${DRIVERS.map((driver) => driver.name).join(", ")} (default e100bex)
   --traffic FILE     classic pcap; default: two hosts on one wire, 579 frames
@@ -39,12 +40,12 @@ reaches memory by physical address alone, and the frames of a capture file.
   --seed N           0 to 2^53 - 1 (default 1); one seed, one history
   --schedule NAME    ${PLAYABLE.join(", ")}
                      (default fifo): the order in which requests complete
-  --haste N          frames come N times as fast as they were recorded (1 to
+  --speed-up N       frames come N times as fast as they were recorded (1 to
                      1,000,000; default 1)
   --json             one JSON object on stdout and nothing else
   --picture FILE     write an SVG: memory over time, and the arena at its peak
-  --soak N           N lives, seeds counted from --seed, each with a schedule
-                     of its own and 5 % of its requests failing
+  --soak N           N scenarios, seeds counted from --seed, each with its own
+                     schedule and 5 % of its requests failing
   --help             this text
 
 exit codes: 0 clean, 1 findings (violations, leaks, mismatches),
@@ -56,11 +57,11 @@ interface RunOptions {
   readonly traffic: string | null;
   readonly arenaBytes: number;
   readonly seed: number;
-  /** Null: fifo, or with --soak one for each life. */
+  /** Null: fifo, or with --soak drawn for each scenario. */
   readonly schedule: ScheduleName | null;
-  /** Lives to soak, or null for one plain life. */
+  /** Scenarios to soak, or null for one plain scenario. */
   readonly soak: number | null;
-  readonly haste: number;
+  readonly speedUp: number;
   readonly json: boolean;
   readonly picture: string | null;
 }
@@ -104,7 +105,8 @@ function parse(args: readonly string[]): RunOptions {
     throw new UsageError(`--schedule takes ${PLAYABLE.join(", ")}, not \`${values.schedule}\``);
   }
   const soak = values.soak === undefined ? null : parseInteger("--soak", values.soak, 1, 1_000_000_000);
-  if (soak !== null && values.picture !== undefined) throw new UsageError("--picture shows one life: not with --soak");
+  if (soak !== null && values.picture !== undefined)
+    throw new UsageError("--picture shows one scenario: not with --soak");
   return {
     driver,
     schedule,
@@ -112,7 +114,7 @@ function parse(args: readonly string[]): RunOptions {
     arenaBytes: values.arena === undefined ? driver.arenaBytes : parseBytes("--arena", values.arena),
     seed: values.seed === undefined ? 1 : parseInteger("--seed", values.seed, 0, Number.MAX_SAFE_INTEGER - (soak ?? 0)),
     soak,
-    haste: values.haste === undefined ? 1 : parseInteger("--haste", values.haste, 1, 1_000_000),
+    speedUp: values["speed-up"] === undefined ? 1 : parseInteger("--speed-up", values["speed-up"], 1, 1_000_000),
     json: values.json ?? false,
     picture: values.picture ?? null,
   };
@@ -128,7 +130,7 @@ function parsed(args: readonly string[]): {
     json?: boolean;
     picture?: string;
     soak?: string;
-    haste?: string;
+    "speed-up"?: string;
   };
 } {
   try {
@@ -145,7 +147,7 @@ function parsed(args: readonly string[]): {
         json: { type: "boolean" },
         picture: { type: "string" },
         soak: { type: "string" },
-        haste: { type: "string" },
+        "speed-up": { type: "string" },
       },
     });
   } catch (error) {
@@ -188,7 +190,7 @@ function save(path: string, text: string): void {
 }
 
 async function playing(options: RunOptions, capture: Capture, title: string, io: CommandIo): Promise<PlayResult> {
-  const { driver, arenaBytes, seed, schedule, haste } = options;
+  const { driver, arenaBytes, seed, schedule, speedUp } = options;
   return withProgress("frames", io, options, (onProgress) =>
     play({
       driver,
@@ -196,7 +198,7 @@ async function playing(options: RunOptions, capture: Capture, title: string, io:
       seed,
       capture,
       title,
-      haste,
+      speedUp,
       schedule: schedule ?? "fifo",
       wallMs: () => performance.now(),
       ...(io.progress ? { onProgress } : {}),
@@ -206,30 +208,30 @@ async function playing(options: RunOptions, capture: Capture, title: string, io:
 
 async function soaking(
   options: RunOptions,
-  lives: number,
+  scenarios: number,
   capture: Capture,
   title: string,
   io: CommandIo,
 ): Promise<number> {
-  const { driver, arenaBytes, seed, schedule, haste } = options;
-  const report = await withProgress("lives", io, options, (onProgress) =>
+  const { driver, arenaBytes, seed, schedule, speedUp } = options;
+  const report = await withProgress("scenarios", io, options, (onProgress) =>
     soak({
       driver,
       arenaBytes,
       seed,
-      lives,
+      scenarios,
       capture,
       title,
-      haste,
+      speedUp,
       wallMs: () => performance.now(),
       ...(schedule === null ? {} : { schedule }),
       ...(io.progress ? { onProgress } : {}),
     }),
   );
-  const given = `${schedule === null ? "" : ` --schedule ${schedule}`}${haste === 1 ? "" : ` --haste ${haste}`}`;
+  const given = `${schedule === null ? "" : ` --schedule ${schedule}`}${speedUp === 1 ? "" : ` --speed-up ${speedUp}`}`;
   const repeat = `ndis-shmem run --driver ${driver.name} --arena ${arenaBytes}${given}`;
   io.out(options.json ? `${JSON.stringify(report, null, 2)}\n` : soakTable(report, repeat));
-  return report.clean === report.lives ? EXIT.clean : EXIT.findings;
+  return report.clean === report.scenarios ? EXIT.clean : EXIT.findings;
 }
 
 /** Run with a progress bar from the second second on, and turn what the arena's size can cause into a usage error. */

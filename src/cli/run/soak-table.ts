@@ -1,4 +1,4 @@
-/** The table of `ndis-shmem run --soak N`: how many lives, what they met with, and how to repeat what was found. */
+/** The table of `ndis-shmem run --soak N`: how many scenarios, what they met with, and how to repeat what was found. */
 import { counted, durationText, grouped, percentText } from "../../report/index.js";
 import type { SoakReport } from "../../run/index.js";
 
@@ -17,11 +17,11 @@ export function soakTable(report: SoakReport, repeat: string): string {
   const row = (group: string, label: string, value: number, remark = ""): string =>
     `${group.padEnd(12)}${label.padEnd(20)}${grouped(value).padStart(18)}  ${remark}`.trimEnd();
   const lines = [
-    `ndis-shmem run: ${report.driver}, ${counted(report.lives, "life").replace("lifes", "lives")} from seed ${report.seed}`,
+    `ndis-shmem run: ${report.driver}, ${counted(report.scenarios, "scenario")} from seed ${report.seed}`,
     "",
-    row("lives", "clean", report.clean, percentText(report.clean, report.lives)),
+    row("scenarios", "clean", report.clean, percentText(report.clean, report.scenarios)),
     row("", "refused to start", report.refused, "and released everything"),
-    row("", "with findings", report.lives - report.clean),
+    row("", "with findings", report.scenarios - report.clean),
     row("failures", "injected", report.injected),
     ...PLACES.flatMap(([point, label, remark]) => {
       const count = report.injectedAt[point] ?? 0;
@@ -35,14 +35,14 @@ export function soakTable(report: SoakReport, repeat: string): string {
     row("", "delivered", packets.delivered),
     row("", "dropped", packets.dropped),
     ...Object.entries(packets.reasons).map(([reason, count]) => row("", `  ${reason}`, count)),
-    row("speed", "lives per second", timing.livesPerSecond, durationText(timing.wallMs * 1e6)),
+    row("speed", "scenarios per second", timing.scenariosPerSecond, durationText(timing.wallMs * 1e6)),
     "",
   ];
   for (const finding of report.findings) {
     lines.push(`seed ${finding.seed}, schedule ${finding.schedule}: ${found(finding.report)}`);
     lines.push(`  ${repeat} --soak 1 --seed ${finding.seed}`);
   }
-  lines.push(report.clean === report.lives ? "clean" : "NOT CLEAN");
+  lines.push(report.clean === report.scenarios ? "clean" : "NOT CLEAN");
   return `${lines.join("\n")}\n`;
 }
 

@@ -96,7 +96,7 @@ function zoneCells(
   const side = cell - 1;
   const tall = rowHeight - 1;
   const parts: string[] = [];
-  // Rows in which nothing lives say little: from the third in succession on they are folded into one.
+  // Rows without a live block say little: from the third in succession on they are folded into one.
   const lively = new Set<number>();
   for (const block of blocks) {
     const start = block.physical - zone.base;
