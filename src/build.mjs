@@ -66,7 +66,7 @@ const ENTRIES = {
   fuzz: "src/fuzz/index.ts",
   "fuzz-arbitraries": "src/fuzz/arbitraries.ts",
   bench: "bench/index.ts",
-  "bench-child": "bench/child.ts",
+  "bench-child": "bench/process/child.ts",
   cli: "src/cli/index.ts",
 };
 /** For Node alone, or for test runners that bring fast-check: no CommonJS twin, no browser bundle. */

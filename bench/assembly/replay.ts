@@ -6,7 +6,7 @@
  *     allocate(bytes: u32): u32            the block's address, or 0
  *     free(at: u32, bytes: u32): u32       0, or why not
  *
- * Operations are those of bench/workloads.ts. Slots lie behind them: { u32 at, u32 bytes }, at 0 when empty. Whoever
+ * Operations are those of bench/workloads/form.ts. Slots lie behind them: { u32 at, u32 bytes }, at 0 when empty. Whoever
  * replays puts both where the allocator does not reach.
  *
  * `cursor` and `failures` are globals because a subject may trap when it is out of memory: the host then counts the

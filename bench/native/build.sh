@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the native rivals to build/native/*.wasm; `ndis-shmem bench` measures what it finds there. See README.md.
+# Builds the native peers to build/native/*.wasm; `ndis-shmem bench` measures what it finds there. See README.md.
 #
 #     bench/native/build.sh              installs the Debian packages that are missing (as root), and builds
 #     bench/native/build.sh --no-install builds with what is there

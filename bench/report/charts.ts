@@ -4,9 +4,8 @@
  * Each takes results and nothing else, has a fixed size in its own units, names its axes and carries a title for those
  * who cannot see it. Colours are set by the page: `s0`, `s1`, ... for the subjects in their order.
  */
-import type { Space } from "../modes/space.js";
-import type { Tail } from "../modes/tail.js";
-import type { Row } from "../rows.js";
+import type { Space, Tail } from "../measurements/index.js";
+import type { Row } from "../run/index.js";
 import { bytesText, figure } from "./text.js";
 
 /** Which colour a subject has. */

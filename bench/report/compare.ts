@@ -4,8 +4,7 @@
  * A row has changed when the middle halves of its samples lie apart: the lower quartile of one above the upper quartile of
  * the other. Where they overlap the difference is called noise, however large it looks.
  */
-import type { Results } from "../results.js";
-import type { Row } from "../rows.js";
+import type { Results, Row } from "../run/index.js";
 import { figure, PLACES } from "./text.js";
 
 export interface Change {

@@ -1,6 +1,5 @@
 /** Results as one page that needs nothing else: no network, no script. */
-import { describeMachine, type Results } from "../results.js";
-import type { Row } from "../rows.js";
+import { describeMachine, type Results, type Row } from "../run/index.js";
 import { barChart, type Colours, escapeXml, memoryChart, tailChart } from "./charts.js";
 import { arenaRatios, bytesText, failureText, figure, frameUse, groupsOf, PLACES, ratioTo } from "./text.js";
 
@@ -17,15 +16,15 @@ function style(): string {
 @media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--soft:#a5a5a5;--line:#555;--grid:#333;--paper:#161616;--area:#26323a}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1180px;margin:2rem auto;padding:0 1rem}
 figure{margin:0}h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem}p{max-width:46rem}.soft{color:var(--soft)}
-.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:1.2rem 2rem}
-.wide{grid-template-columns:repeat(auto-fill,minmax(520px,1fr))}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(340px,100%),1fr));gap:1.2rem 2rem}
+.wide{grid-template-columns:repeat(auto-fill,minmax(min(520px,100%),1fr))}
 svg{width:100%;height:auto;font:11.5px system-ui,sans-serif;fill:var(--ink)}
 .head{font-weight:600;font-size:13px}.label{fill:var(--soft)}.value{font-size:11px;font-variant-numeric:tabular-nums}
 .axis{stroke:var(--line);fill:none}.grid{stroke:var(--grid);fill:none}.whisker{stroke:var(--ink);stroke-width:1.5;opacity:.65}
 .cut{stroke:var(--paper);stroke-width:2.5;fill:none}.line{fill:none;stroke-width:1.8}.held{stroke-dasharray:3 3;stroke-width:1.2}
 .area{fill:var(--area)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.15rem .7rem;text-align:right;border-bottom:1px solid var(--grid)}
-th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}.scroll{overflow-x:auto}code{font-size:.92em}
+th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}.scroll{overflow-x:auto}code{font-size:.92em;overflow-wrap:anywhere}
 .warn{border-left:4px solid #d55e00;padding:.2rem 1rem}
 ${colours}`;
 }
@@ -53,7 +52,7 @@ function placeSection(results: Results, where: Row["where"], baseline: string, c
     `<h2>${escapeXml(PLACES[where])}</h2>`,
     groups.length === 0
       ? ""
-      : `<p>Median nanoseconds per operation; an allocation and a free are one each. The dark line is the middle half
+      : `<p>Median nanoseconds per operation; an allocation and a free are one each. The thin line across the end of a bar is the middle half
 of the samples. Factors are to ${escapeXml(baseline)}; longer bars are cut.</p>`,
     `<div class="charts">${groups.map((group) => `<figure>${barChart(group, baseline, colours)}</figure>`).join("\n")}</div>`,
     `<details><summary>figures</summary>${table(

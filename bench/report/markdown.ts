@@ -1,5 +1,5 @@
 /** Results as Markdown tables, for docs/performance.md: one row for each workload, one column for each subject. */
-import { describeMachine, type Results } from "../results.js";
+import { describeMachine, type Results } from "../run/index.js";
 import { arenaRatios, bytesText, failureText, figure, frameUse, groupsOf, PLACES, ratioTo } from "./text.js";
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

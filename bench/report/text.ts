@@ -7,11 +7,9 @@
  *                                     │     └ ratio to the baseline
  *                                     └ median, ns per operation
  */
-import type { Space } from "../modes/space.js";
-import type { Tail } from "../modes/tail.js";
-import { describeMachine, type Results } from "../results.js";
-import type { Row } from "../rows.js";
-import type { Where } from "../subject.js";
+import type { Space, Tail } from "../measurements/index.js";
+import { describeMachine, type Results, type Row } from "../run/index.js";
+import type { Where } from "../subjects/index.js";
 
 const BAR_CELLS = 15;
 /** What the bar shows on either side of the median. */
@@ -23,7 +21,7 @@ export const PLACES: Readonly<Record<Where, string>> = {
 };
 
 /** Where the samples of a row lie about their median. */
-export function spreadBar({ min, lowerQuartile, median, upperQuartile, max }: Row["nsPerOp"]): string {
+function spreadBar({ min, lowerQuartile, median, upperQuartile, max }: Row["nsPerOp"]): string {
   const cell = (value: number): number => {
     const share = (value / median - 1) / (2 * BAR_SHARE) + 0.5;
     return Math.round(Math.min(1, Math.max(0, share)) * (BAR_CELLS - 1));

@@ -5,11 +5,10 @@
  * with an arena that may grow to twice its size as it must, which is to its advantage, and its failures are counted apart, in an
  * arena that may not.
  */
-import { subjectModule } from "../assets.js";
-import { type InsideExports, loopOf, pagesFor, WasmReplayer } from "../inside.js";
-import type { Allocator } from "../replayer.js";
-import type { Place, Subject } from "../subject.js";
-import type { Workload } from "../workloads.js";
+import { type Allocator, type InsideExports, loopOf, pagesFor, WasmReplayer } from "../replay/index.js";
+import type { Workload } from "../workloads/index.js";
+import { instantiateSubject } from "./assets.js";
+import type { Place, Subject } from "./subject.js";
 
 type TlsfModule = InsideExports & {
   heapBase(): number;
@@ -18,6 +17,7 @@ type TlsfModule = InsideExports & {
   free(address: number): void;
 };
 
+const NAME = "as-tlsf";
 const WASM_PAGE = 65536;
 /** What the runtime keeps at the start of its heap (ROOT_SIZE of AssemblyScript's std/assembly/rt/tlsf.ts, rounded up). */
 const ROOT_BYTES = 1600;
@@ -31,25 +31,26 @@ interface Limits {
 
 /** The allocator over an arena of so many bytes. */
 function open(arenaBytes: number, { spare, grows }: Limits): TlsfModule {
-  const module = subjectModule("as-tlsf");
   const abort = (): never => {
     throw new Error("the AssemblyScript runtime aborted");
   };
   // A first instance only says where the heap begins.
-  const probe = new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory({ initial: 1 }), abort } });
-  const needed = (probe.exports as TlsfModule).heapBase() + ROOT_BYTES + arenaBytes;
+  const probe = instantiateSubject<TlsfModule>(NAME, {
+    env: { memory: new WebAssembly.Memory({ initial: 1 }), abort },
+  });
+  const needed = probe.heapBase() + ROOT_BYTES + arenaBytes;
   const pages = Math.ceil(needed / WASM_PAGE);
   // The runtime first tries to double its memory, which this limit prevents, and then takes as little as will do.
   const growth = grows ? pages + spare - 1 : 0;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages + spare + growth });
-  const wasm = new WebAssembly.Instance(module, { env: { memory, abort } }).exports as TlsfModule;
+  const wasm = instantiateSubject<TlsfModule>(NAME, { env: { memory, abort } });
   const surplus = pages * WASM_PAGE - needed;
   wasm.begin(surplus & ~15);
   return wasm;
 }
 
 export const asTlsf: Subject = {
-  name: "as-tlsf",
+  name: NAME,
   summary: "AssemblyScript's runtime allocator (TLSF)",
 
   openInside(workload: Workload): WasmReplayer {

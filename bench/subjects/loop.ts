@@ -1,9 +1,8 @@
 /** The subject `loop`: no allocator. What its rows cost is what the loop, or the loop and an empty call, cost everywhere. */
-import { subjectModule } from "../assets.js";
-import { type InsideExports, loopOf, WasmReplayer } from "../inside.js";
-import type { Allocator } from "../replayer.js";
-import type { Subject } from "../subject.js";
-import type { Workload } from "../workloads.js";
+import { type Allocator, type InsideExports, loopOf, WasmReplayer } from "../replay/index.js";
+import type { Workload } from "../workloads/index.js";
+import { instantiateSubject } from "./assets.js";
+import type { Subject } from "./subject.js";
 
 type LoopModule = InsideExports & {
   allocate(bytes: number): number;
@@ -11,7 +10,7 @@ type LoopModule = InsideExports & {
 };
 
 function open(): LoopModule {
-  return new WebAssembly.Instance(subjectModule("loop")).exports as LoopModule;
+  return instantiateSubject<LoopModule>("loop");
 }
 
 export const loop: Subject = {

@@ -1,10 +1,9 @@
-/** The native rivals, where bench/native/build.sh has built them: allocators in C that are called malloc and free. */
+/** The native peers, where bench/native/build.sh has built them: allocators in C that are called malloc and free. */
 import { existsSync, readFileSync } from "node:fs";
-import { assetPath } from "../assets.js";
-import { pagesFor, WasmReplayer } from "../inside.js";
-import type { Allocator } from "../replayer.js";
-import type { Place, Subject } from "../subject.js";
-import type { Workload } from "../workloads.js";
+import { type Allocator, pagesFor, WasmReplayer } from "../replay/index.js";
+import type { Workload } from "../workloads/index.js";
+import { assetPath } from "./assets.js";
+import type { Place, Subject } from "./subject.js";
 
 type NativeModule = {
   heapBase(): number;

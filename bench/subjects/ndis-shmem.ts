@@ -1,10 +1,9 @@
 /** The subject `ndis-shmem`: the core, opened as `Core` opens it. One zone, no tags, address-only, checks on. */
 import { Core, type VirtualAddress } from "../../bindings/core/index.js";
-import { subjectModule } from "../assets.js";
-import { type InsideExports, loopOf, WasmReplayer } from "../inside.js";
-import type { Allocator } from "../replayer.js";
-import type { Place, Subject } from "../subject.js";
-import type { Workload } from "../workloads.js";
+import { type Allocator, type InsideExports, loopOf, WasmReplayer } from "../replay/index.js";
+import type { Workload } from "../workloads/index.js";
+import { instantiateSubject } from "./assets.js";
+import type { Place, Subject } from "./subject.js";
 
 /** What the subject's module exports. */
 export type CoreModule = InsideExports & {
@@ -22,7 +21,7 @@ const WINDOW = 2 ** 46;
 
 /** A fresh core without its TypeScript. */
 export function openModule({ arenaBytes, frameSize }: Place): CoreModule {
-  const wasm = new WebAssembly.Instance(subjectModule("ndis-shmem")).exports as CoreModule;
+  const wasm = instantiateSubject<CoreModule>("ndis-shmem");
   const code =
     wasm.openCore(Math.log2(frameSize), 1, 0, 2 ** 47) ||
     wasm.openZone(ZONE_BASE, arenaBytes, 0, WINDOW) ||

@@ -6,7 +6,7 @@
  * stdout. Nothing that a user can type throws.
  */
 import { EXIT } from "../report/index.js";
-import { benchCommand } from "./bench.js";
+import { benchCommand } from "./bench/index.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
 import { fuzzCommand } from "./fuzz.js";
 import { runCommand } from "./run/run.js";

@@ -21,13 +21,13 @@ import {
   textReport,
   workload,
 } from "../../bench/index.js";
-import { leastArena } from "../../bench/modes/space.js";
-import { JsReplayer, outcomeOf } from "../../bench/replayer.js";
-import { disagreements, type Row } from "../../bench/rows.js";
-import { Sampler } from "../../bench/sample.js";
+import { leastArena } from "../../bench/measurements/space.js";
+import { JsReplayer, outcomeOf } from "../../bench/replay/index.js";
+import { disagreements, type Row } from "../../bench/run/rows.js";
 import { asTlsf } from "../../bench/subjects/as-tlsf.js";
 import { ndisShmem } from "../../bench/subjects/ndis-shmem.js";
-import { userSubject } from "../../bench/subjects/user.js";
+import { userSubject } from "../../bench/subjects/user-module.js";
+import { Sampler } from "../../bench/timing/index.js";
 import { ShmemError } from "../../bindings/core/index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bench-"));
@@ -61,7 +61,7 @@ const TINY: Omit<Plan, "workloads" | "subjects"> = {
   rounds: 2,
   processes: 1,
   replays: 2,
-  patience: { warmUpMs: 1, budgetMs: 1000 },
+  limits: { warmUpMs: 1, budgetMs: 1000 },
   command: "test",
 };
 
@@ -309,7 +309,7 @@ test("a change counts where the middle halves lie apart", () => {
   assert.match(compareReport(results(10, 12), results(7, 9)), /11\.0 .* 8\.00 +−27\.3 % +faster/);
 });
 
-test("the rivals of JavaScript are installed with the project", async () => {
+test("the peers of JavaScript are installed with the project", async () => {
   const names = (await installedSubjects()).map((subject) => subject.name);
   assert.equal(names.slice(0, 3), ["ndis-shmem", "typescript-twin", "as-tlsf"]);
   assert.is(names.includes("thing-malloc"), existsSync("node_modules/@thi.ng/malloc"));

@@ -1,7 +1,7 @@
 /** The TypeScript twin decides as the core does: the same address for every request. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { openReplayer } from "../../bench/session.js";
+import { openReplayer } from "../../bench/subjects/index.js";
 import { ndisShmem } from "../../bench/subjects/ndis-shmem.js";
 import { Twin, typescriptTwin } from "../../bench/subjects/twin/index.js";
 import {
@@ -12,7 +12,7 @@ import {
   type WorkloadOptions,
   workload,
   xorshift32,
-} from "../../bench/workloads.js";
+} from "../../bench/workloads/index.js";
 import { Core, type VirtualAddress } from "../../bindings/core/index.js";
 
 const ZONE = 2 ** 32;

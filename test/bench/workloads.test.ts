@@ -1,7 +1,7 @@
 /** The workloads are those that published figures were made with: their hashes say so. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { FREE, hashWords, SLOT, WORKLOADS, workload, xorshift32 } from "../../bench/workloads.js";
+import { FREE, hashWords, SLOT, WORKLOADS, workload, xorshift32 } from "../../bench/workloads/index.js";
 import { ShmemError } from "../../bindings/core/index.js";
 
 /** Of issue 4 and of every table in docs/performance.md. */

@@ -42,6 +42,7 @@ const ARBITRARIES = "src/fuzz/arbitraries.ts";
 const PUBLIC_DOORS: ReadonlySet<string> = new Set([
   "src/index.ts",
   "src/fuzz/index.ts",
+  "src/recordings/index.ts",
   "bindings/core/index.ts",
   "bindings/ndis/index.ts",
 ]);

@@ -8,9 +8,9 @@
  * What it leaves out costs the core nothing on these paths: zones beyond the first, constraints, tags, mappings.
  */
 import { ShmemError } from "../../../bindings/core/index.js";
-import { type Allocator, JsReplayer } from "../../replayer.js";
-import type { Place, Subject } from "../../subject.js";
-import type { Workload } from "../../workloads.js";
+import { type Allocator, JsReplayer } from "../../replay/index.js";
+import type { Workload } from "../../workloads/index.js";
+import type { Place, Subject } from "../subject.js";
 import { orderOf } from "./bits.js";
 import { Frames, PAGE_SHIFT } from "./frames.js";
 import { Ready } from "./ready.js";

@@ -1,0 +1,4 @@
+/** Replay: doing the operations of a workload with an allocator, from JavaScript or inside Wasm. */
+export { allocationsOf, failuresIn } from "./failures.js";
+export { type Allocator, JsReplayer, outcomeOf, placementOf, type Replayer, type Slots } from "./replayer.js";
+export { type InsideExports, loopOf, pagesFor, WasmReplayer } from "./wasm-replayer.js";
