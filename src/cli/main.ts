@@ -8,7 +8,7 @@
 import { EXIT } from "../report/index.js";
 import { benchCommand } from "./bench/index.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
-import { fuzzCommand } from "./fuzz.js";
+import { fuzzCommand } from "./fuzz/fuzz.js";
 import { runCommand } from "./run/run.js";
 
 const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand];

@@ -5,7 +5,7 @@
  *     fc.assert(fc.asyncProperty(schedule(), faultPlan(), async (schedule, faults) => {
  *       const machine = await Machine.open({ schedule, faults }); ...           when completions come, what fails
  *     }))
- *     fc.assert(fc.asyncProperty(life(), async (life) => ...))                  everything that may happen to a driver
+ *     fc.assert(fc.asyncProperty(scenario(), async (scenario) => ...))                  everything that may happen to a driver
  *
  * fast-check draws and shrinks them like its own. It is the only file of the library that imports it, and its door is the
  * only one that needs it installed: an optional peer dependency (docs/architecture.md). Every option has a range; a value
@@ -14,8 +14,9 @@
 import fc from "fast-check";
 import { ShmemError } from "../../bindings/index.js";
 import type { FaultRule, ScheduleName, ScheduleOptions } from "../machine/index.js";
-import { type AllocationSequence, GEOMETRY_COUNT, KIND_TABLE, OPERATION_KINDS } from "./core-sequence.js";
-import { EVENT_KINDS, EVENT_TABLE, type Life, type LifeEventKind, MEMORIES } from "./life.js";
+import { allocationFaultByte } from "./scenario/allocation-fault.js";
+import { EVENT_KINDS, EVENT_TABLE, MEMORIES, type Scenario, type ScenarioEventKind } from "./scenario/scenario.js";
+import { type AllocationSequence, GEOMETRY_COUNT, KIND_TABLE, OPERATION_KINDS } from "./sequences/sequence.js";
 
 type OperationKind = (typeof OPERATION_KINDS)[number];
 
@@ -47,27 +48,27 @@ export function allocationSequence(limits: SequenceLimits = {}): fc.Arbitrary<Al
   });
 }
 
-/** Options of `life`. */
-export interface LifeLimits {
+/** Options of `scenario`. */
+export interface ScenarioLimits {
   /** Events at most, 0 to 1,000. Default 40. */
   readonly maxEvents?: number;
   /** Only these kinds. Default: all, as often as bytes name them. */
-  readonly kinds?: readonly LifeEventKind[];
+  readonly kinds?: readonly ScenarioEventKind[];
   /** Adapters that events speak of, 1 to 4. Default 2. */
   readonly adapters?: number;
 }
 
-/** What happens to a driver in one run: for `replayLife`. `encodeLife` gives the bytes of one. */
-export function life(limits: LifeLimits = {}): fc.Arbitrary<Life> {
-  const { maxEvents = 40, kinds = EVENT_KINDS, adapters = 2 } = known(limits, LIFE_KEYS);
+/** What happens to a driver in one run: for `replayScenario`. `encodeScenario` gives the bytes of one. */
+export function scenario(limits: ScenarioLimits = {}): fc.Arbitrary<Scenario> {
+  const { maxEvents = 40, kinds = EVENT_KINDS, adapters = 2 } = known(limits, SCENARIO_KEYS);
   inRange("maxEvents", maxEvents, 0, 1000);
   inRange("adapters", adapters, 1, 4);
   return plain({
-    // Most lives fail nowhere; where they do, early failures are likelier to be reached.
+    // Most scenarios fail nowhere; where they do, early failures are likelier to be reached.
     fails: fc.oneof(
       { weight: 4, arbitrary: fc.constant(0) },
-      { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
-      { weight: 1, arbitrary: fc.integer({ min: 128, max: 150 }) },
+      { weight: 1, arbitrary: allocationFault(40, false) },
+      { weight: 1, arbitrary: allocationFault(23, true) },
     ),
     memory: fc.nat(MEMORIES.length - 1),
     variant: fc.nat(255),
@@ -81,6 +82,10 @@ export function life(limits: LifeLimits = {}): fc.Arbitrary<Life> {
       { maxLength: maxEvents },
     ),
   });
+}
+
+function allocationFault(most: number, persistent: boolean): fc.Arbitrary<number> {
+  return fc.integer({ min: 1, max: most }).map((nth) => allocationFaultByte({ nth, persistent }));
 }
 
 const ORDERS: readonly ScheduleName[] = ["fifo", "lifo", "random", "starved", "batched", "racing"];
@@ -147,7 +152,7 @@ export function faultPlan(limits: FaultLimits = {}): fc.Arbitrary<readonly Fault
 }
 
 const SEQUENCE_KEYS: readonly (keyof SequenceLimits)[] = ["maxOperations", "geometry", "kinds"];
-const LIFE_KEYS: readonly (keyof LifeLimits)[] = ["maxEvents", "kinds", "adapters"];
+const SCENARIO_KEYS: readonly (keyof ScenarioLimits)[] = ["maxEvents", "kinds", "adapters"];
 const SCHEDULE_KEYS: readonly (keyof ScheduleLimits)[] = ["orders", "mostNs"];
 const FAULT_KEYS: readonly (keyof FaultLimits)[] = ["maxRules", "mostNth", "adapters"];
 

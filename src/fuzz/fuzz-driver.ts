@@ -1,192 +1,255 @@
 /**
- * fuzzDriver: look for a life in which a driver goes wrong, and tell the shortest one.
+ * fuzzDriver: search for a scenario in which a driver goes wrong, and report the shortest one.
  *
- *     search ─► life that goes wrong ─► shrink ─► story, seed line, test file
+ *     search ─► scenario that goes wrong ─► shrink ─► reproduction, scenario bytes, test file
  */
 import { type NdisChoices, ShmemError } from "../../bindings/index.js";
-import { decodeLife, type Life } from "./life.js";
-import type { DriverFinding, LifeCheck } from "./life-judge.js";
-import type { FuzzDriver } from "./life-machine.js";
-import { LifePlayer, type Played } from "./life-player.js";
-import {
-  type FoundLife,
-  newProgress,
-  SEARCHES,
-  type SearchName,
-  type SearchProgress,
-  searchRandom,
-  searchSweep,
-  searchSystematic,
-} from "./search.js";
-import { shrinkLife } from "./shrink-life.js";
-import { lifeToHex, tellLife } from "./story.js";
+import { type DriverFinding, findingClass } from "./player/checks.js";
+import { ScenarioPlayer, type ScenarioResult } from "./player/player.js";
+import { reproduce } from "./reports/reproduction.js";
+import { decodeScenario, type Scenario, scenarioToHex } from "./scenario/scenario.js";
+import { newProgress, type SearchProgress } from "./searches/progress.js";
+import { randomSearch } from "./searches/random.js";
+import { type FoundScenario, runSearch } from "./searches/run.js";
+import { SEARCHES, type Search, type SearchName } from "./searches/search.js";
+import { shrinkScenario } from "./searches/shrink.js";
+import { sweepSearch } from "./searches/sweep.js";
+import { systematicSearch } from "./searches/systematic.js";
+import type { ScenarioCheck } from "./subjects/check.js";
+import type { FuzzDriver } from "./subjects/subject.js";
 
 /** Options of `fuzzDriver`. An unknown key is `INVALID_ARGUMENT`. */
 export interface FuzzOptions {
   /** An integer, 0 to 2^53 - 1. Default 1. */
   readonly seed?: number;
-  /** `"all"` (default): random lives, a sweep over the first ones, then random lives from there on. */
+  /** `"all"` (default): random scenarios, a sweep over the first ones, then random scenarios from there on. */
   readonly search?: SearchName | "all";
-  /** Lives at most. Default 20,000. */
+  /** Scenarios at most, from 1. Default 20,000. */
   readonly runs?: number;
-  /** systematic: events in a life at most. Default 4. */
+  /** systematic: events in a scenario at most, 1 to 20. Default 4. */
   readonly bound?: number;
-  /** systematic: leave a state once only. Default true. */
+  /** systematic: continue each state once only. Default true. */
   readonly cut?: boolean;
   /** The machine's choices, but for `policy`. */
   readonly choices?: Partial<NdisChoices>;
   /** What must hold besides every rule: returns, or throws, what is wrong. */
-  readonly check?: LifeCheck | undefined;
-  /** Random lives: the first, and how far apart. For several workers on one seed. Defaults 0 and 1. */
+  readonly check?: ScenarioCheck | undefined;
+  /** random: the number of the first scenario. sweep: the number of the first base scenario. From 0. Default 0. */
   readonly from?: number;
+  /** random, sweep: the number at which the search ends, excluded. Default: no end. */
+  readonly until?: number;
+  /** random: how far scenarios are apart. For several workers on one seed. Default 1. */
   readonly step?: number;
-  /** Called after each life; false ends the search. */
+  /** Classes (`findingClass`) that are counted and not reported as found: the search goes on. Default none. */
+  readonly knownClasses?: readonly string[];
+  /** Go on after every finding; `classes` of the report has the first of each class. Default false. */
+  readonly keepGoing?: boolean;
+  /** Shrink the first finding of each class that is not known. Default true. */
+  readonly shrink?: boolean;
+  /** Called after each scenario; false ends the search. */
   readonly goOn?: (progress: SearchProgress) => boolean | Promise<boolean>;
 }
 
-const KEYS: readonly string[] = ["seed", "search", "runs", "bound", "cut", "choices", "check", "from", "step", "goOn"];
+const KEYS: ReadonlySet<string> = new Set([
+  ...["seed", "search", "runs", "bound", "cut", "choices", "check", "from", "until", "step"],
+  ...["knownClasses", "keepGoing", "shrink", "goOn"],
+]);
+
+/** A finding and how to repeat it. */
+export interface FoundReport {
+  /** What is wrong, in the shrunk scenario. */
+  readonly finding: DriverFinding;
+  /** The scenario as it was met. */
+  readonly original: Scenario;
+  /** As short as it could be made; equal to `original` where `shrink` is false. */
+  readonly scenario: Scenario;
+  /** The search that found it, and the position of `original` there (docs/fuzzing.md). */
+  readonly by: SearchName;
+  readonly position: number;
+  /** `scenario` step by step, with the machine's log. */
+  readonly reproduction: string;
+  /** Bytes of `scenario` in hexadecimal: `ndis-shmem fuzz DRIVER --scenario HEX`. */
+  readonly hex: string;
+}
+
+/** Findings of one class. */
+export interface FindingClass {
+  /** `findingClass` of them. */
+  readonly key: string;
+  /** How many scenarios of the search showed it. */
+  readonly count: number;
+  /** The one with the least position of the search that met it first. */
+  readonly first: {
+    readonly by: SearchName;
+    readonly position: number;
+    readonly finding: DriverFinding;
+    /** Canonical bytes of that scenario, not shrunk, in hexadecimal. */
+    readonly hex: string;
+  };
+  /** The first one shrunk; null where the class is known or `shrink` is false. */
+  readonly report: FoundReport | null;
+}
 
 /** What a search found. */
 export interface FuzzReport {
+  /** The driver's name. */
   readonly driver: string;
   readonly seed: number;
   readonly search: SearchName | "all";
+  /** Scenarios played, shrinking not counted. */
   readonly runs: number;
-  /** Events of lives, and of the machine in them. */
+  /** Events of scenarios, and of the machine in them. */
   readonly events: number;
-  /** Different states at the ends of lives. */
+  /** Different states at the ends of scenarios. */
   readonly states: number;
-  /** Different situations that the driver was in: see situations.ts. */
+  /** Different situations that the driver was in: see player/situations.ts. */
   readonly situations: number;
+  /** The run, from 0, that showed the last new state. */
   readonly lastNewState: number;
-  /** systematic: whether every life up to the bound was tried. */
+  /** systematic: whether every scenario up to the bound was tried; undefined for the others. */
   readonly exhausted: boolean | undefined;
-  /** Null where nothing was found. */
-  readonly found: {
-    readonly finding: DriverFinding;
-    /** As it was met, and as short as it could be made. */
-    readonly original: Life;
-    readonly life: Life;
-    readonly run: number;
-    readonly by: SearchName;
-    /** The life step by step. */
-    readonly story: string;
-    /** Bytes of the life in hexadecimal: `ndis-shmem fuzz DRIVER --life HEX`. */
-    readonly hex: string;
-  } | null;
+  /** The first finding of a class that is not known; null where there was none. */
+  readonly found: FoundReport | null;
+  /** Every class that was met, in the order of their first findings. */
+  readonly classes: readonly FindingClass[];
 }
 
 const DEFAULT_RUNS = 20_000;
-const SWEPT_LIVES = 6;
-/** Random lives before the sweep. */
-const FIRST_LIVES = 256;
+/** Base scenarios of the sweep inside of `"all"`. */
+const SWEPT_SCENARIOS = 6;
+/** Random scenarios before that sweep: most bugs are found by the first ones. */
+const FIRST_SCENARIOS = 256;
 const DEFAULT_BOUND = 4;
+const MOST_BOUND = 20;
 
 /** Explore what the machine may do to a driver. Everything is decided by the seed. */
 export async function fuzzDriver(driver: FuzzDriver, options: FuzzOptions = {}): Promise<FuzzReport> {
-  for (const key of Object.keys(options)) if (!KEYS.includes(key)) refuse(key, key);
-  const { seed = 1, search = "all", runs = DEFAULT_RUNS, bound = DEFAULT_BOUND } = options;
-  if (!Number.isSafeInteger(seed) || seed < 0) refuse("seed", seed);
+  for (const key of Object.keys(options)) if (!KEYS.has(key)) refuse(key, key);
+  const { seed = 1, search = "all", runs = DEFAULT_RUNS, bound = DEFAULT_BOUND, from = 0, step = 1 } = options;
+  const { until = Number.POSITIVE_INFINITY, cut = true, keepGoing = false, shrink = true } = options;
+  integer("seed", seed, 0, Number.MAX_SAFE_INTEGER);
+  integer("runs", runs, 1, Number.MAX_SAFE_INTEGER);
+  integer("bound", bound, 1, MOST_BOUND);
+  integer("from", from, 0, Number.MAX_SAFE_INTEGER);
+  integer("step", step, 1, Number.MAX_SAFE_INTEGER);
+  if (until !== Number.POSITIVE_INFINITY) integer("until", until, from, Number.MAX_SAFE_INTEGER);
   if (search !== "all" && !SEARCHES.includes(search)) refuse("search", search);
-  if (!Number.isSafeInteger(runs) || runs < 1) refuse("runs", runs);
-  const player = new LifePlayer(driver, {
-    ...(options.choices === undefined ? {} : { choices: options.choices }),
-    ...(options.check === undefined ? {} : { check: options.check }),
-  });
+  const player = playerOf(driver, options);
   const progress = newProgress();
-  let stopped = false;
-  const goOn = async (): Promise<boolean> => {
-    if ((await options.goOn?.(progress)) === false || progress.runs >= runs) stopped = true;
-    return !stopped;
-  };
-  let found: FoundLife | undefined;
-  let by: SearchName = "random";
-  const { from = 0, step = 1, cut = true } = options;
-  // Most bugs are found by the first random lives; what only one failure in a hundred shows is left to the sweep.
-  const before = from + FIRST_LIVES * step;
-  const random = (first: number, most: number): Promise<FoundLife | undefined> =>
-    searchRandom(player, seed, most, progress, goOn, first, step);
-  const sweep = (lives: number): Promise<FoundLife | undefined> => searchSweep(player, seed, lives, progress, goOn);
-  const all: readonly (readonly [SearchName, () => Promise<FoundLife | undefined>])[] = [
-    ["random", () => random(from, before)],
-    // Of several workers one sweeps.
-    ...(from === 0 ? [["sweep", () => sweep(SWEPT_LIVES)] as const] : []),
-    ["random", () => random(before, Number.POSITIVE_INFINITY)],
-  ];
-  const one: Readonly<Record<SearchName, () => Promise<FoundLife | undefined>>> = {
-    random: () => random(from, Number.POSITIVE_INFINITY),
-    sweep: () => sweep(runs),
-    systematic: () => searchSystematic(player, bound, progress, goOn, cut),
-  };
-  for (const [name, go] of search === "all" ? all : [[search, one[search]] as const]) {
-    if (found !== undefined || stopped) break;
-    by = name;
-    found = await go();
-  }
-  const { events, states, situations, lastNewState, exhausted } = progress;
-  const common = {
-    driver: driver.name,
-    seed,
-    search,
-    runs: progress.runs,
-    events,
-    states: states.size,
-    situations,
-    lastNewState,
-    exhausted,
-  };
-  if (found === undefined) return { ...common, found: null };
-  const small = await shrinkLife(player, found);
-  const { text } = await tellLife(player, small.life);
-  return {
-    ...common,
-    found: {
-      finding: small.finding,
-      original: found.life,
-      life: small.life,
-      run: found.run,
-      by,
-      story: text,
-      hex: lifeToHex(small.life),
+  const classes = new ClassCounts(new Set(options.knownClasses ?? []));
+  const calls = {
+    goOn: async (): Promise<boolean> => (await options.goOn?.(progress)) !== false && progress.runs < runs,
+    found: (found: FoundScenario): boolean => {
+      const isKnown = classes.note(found);
+      return isKnown || keepGoing;
     },
   };
-}
-
-/** Play one life. */
-export function replayLife(
-  driver: FuzzDriver,
-  life: Life | Uint8Array,
-  options: Pick<FuzzOptions, "choices" | "check"> = {},
-): Promise<Played> {
-  const player = new LifePlayer(driver, {
-    ...(options.choices === undefined ? {} : { choices: options.choices }),
-    ...(options.check === undefined ? {} : { check: options.check }),
-  });
-  return player.play(life instanceof Uint8Array ? decodeLife(life) : life);
-}
-
-/** The driver (and check) of a module: its export `driver`, or its default export, and its export `check`. */
-export function driverOf(module: object): { readonly driver: FuzzDriver; readonly check: LifeCheck | undefined } {
-  const exported = module as { readonly driver?: unknown; readonly default?: unknown; readonly check?: unknown };
-  const driver = exported.driver ?? exported.default;
-  if (!isDriver(driver)) {
-    throw new ShmemError(
-      "INVALID_ARGUMENT",
-      "the module exports no driver: { name, DriverEntry } as `driver` or by default",
-      {
-        field: "driver",
-        value: driver,
-      },
-    );
+  let exhausted: boolean | undefined;
+  for (const open of plan(search, { seed, from, until, step, bound, cut })) {
+    const one = open();
+    const isThrough = await runSearch(player, one, progress, calls);
+    if (one.name === "systematic") exhausted = isThrough;
+    if (!isThrough) break;
   }
-  const { check } = exported;
-  return { driver, check: typeof check === "function" ? (check as LifeCheck) : undefined };
+  const { events, states, situations, lastNewState } = progress;
+  const counts = { runs: progress.runs, events, states: states.size, situations, lastNewState, exhausted };
+  const written = await classes.report(async (found) => reportOf(player, found, shrink));
+  const found = written.find((one) => one.report !== null)?.report ?? null;
+  return { driver: driver.name, seed, search, ...counts, found, classes: written };
 }
 
-function isDriver(value: unknown): value is FuzzDriver {
-  if (typeof value !== "object" || value === null) return false;
-  const { name, DriverEntry } = value as { readonly name?: unknown; readonly DriverEntry?: unknown };
-  return typeof name === "string" && typeof DriverEntry === "function";
+interface Range {
+  readonly seed: number;
+  readonly from: number;
+  readonly until: number;
+  readonly step: number;
+  readonly bound: number;
+  readonly cut: boolean;
+}
+
+/** The searches that are run one after the other. */
+function plan(search: SearchName | "all", range: Range): readonly (() => Search)[] {
+  const { seed, from, until, step, bound, cut } = range;
+  const afterFirst = Math.min(until, from + FIRST_SCENARIOS * step);
+  switch (search) {
+    case "random":
+      return [() => randomSearch(seed, from, until, step)];
+    case "sweep":
+      return [() => sweepSearch(seed, from, until)];
+    case "systematic":
+      return [() => systematicSearch(bound, cut)];
+    default:
+      return [
+        () => randomSearch(seed, from, afterFirst, step),
+        // Of several workers the first one sweeps.
+        ...(from === 0 ? [() => sweepSearch(seed, 0, SWEPT_SCENARIOS)] : []),
+        () => randomSearch(seed, afterFirst, until, step),
+      ];
+  }
+}
+
+/** Findings by class. */
+class ClassCounts {
+  readonly #known: ReadonlySet<string>;
+  readonly #met: Map<string, { count: number; first: FoundScenario }> = new Map();
+
+  constructor(known: ReadonlySet<string>) {
+    this.#known = known;
+  }
+
+  /** Count a finding. Returns whether its class is a known one. */
+  note(found: FoundScenario): boolean {
+    const key = findingClass(found.finding);
+    const met = this.#met.get(key);
+    if (met === undefined) this.#met.set(key, { count: 1, first: found });
+    else {
+      met.count++;
+      if (found.by === met.first.by && found.position < met.first.position) met.first = found;
+    }
+    return this.#known.has(key);
+  }
+
+  async report(write: (found: FoundScenario) => Promise<FoundReport>): Promise<FindingClass[]> {
+    const written: FindingClass[] = [];
+    for (const [key, { count, first }] of this.#met) {
+      const { by, position, finding, scenario } = first;
+      const report = this.#known.has(key) ? null : await write(first);
+      written.push({ key, count, first: { by, position, finding, hex: scenarioToHex(scenario) }, report });
+    }
+    return written;
+  }
+}
+
+async function reportOf(player: ScenarioPlayer, found: FoundScenario, shrink: boolean): Promise<FoundReport> {
+  const { scenario, finding } = shrink ? await shrinkScenario(player, found) : found;
+  const { text } = await reproduce(player, scenario);
+  const { by, position, scenario: original } = found;
+  return { finding, original, scenario, by, position, reproduction: text, hex: scenarioToHex(scenario) };
+}
+
+/** Play one scenario, given as an object or as bytes. */
+export function replayScenario(
+  driver: FuzzDriver,
+  scenario: Scenario | Uint8Array,
+  options: Pick<FuzzOptions, "choices" | "check"> = {},
+): Promise<ScenarioResult> {
+  return playerOf(driver, options).play(scenario instanceof Uint8Array ? decodeScenario(scenario) : scenario);
+}
+
+function playerOf(driver: FuzzDriver, { choices, check }: Pick<FuzzOptions, "choices" | "check">): ScenarioPlayer {
+  return new ScenarioPlayer(driver, {
+    ...(choices === undefined ? {} : { choices }),
+    ...(check === undefined ? {} : { check }),
+  });
+}
+
+function integer(field: string, value: unknown, least: number, most: number): void {
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+    throw new ShmemError("INVALID_ARGUMENT", `${field} is an integer from ${least} to ${most}, not ${String(value)}`, {
+      field,
+      value,
+    });
+  }
 }
 
 function refuse(field: string, value: unknown): never {

@@ -1,10 +1,57 @@
 /**
- * `ndis-shmem/fuzz`: find the bug in a driver, or in the core, and show the shortest way to it.
+ * `ndis-shmem/fuzz`: search for the bug in a driver, or in the core, and report the shortest way to it.
  *
- * For users: `fuzzDriver` (also `ndis-shmem fuzz ./my-driver.mjs`). For us: `TARGETS`, the registry, and `exhaust`.
+ *     scenario/    what happens to a driver in one run, and its bytes
+ *     subjects/    the drivers and devices that are fuzzed
+ *     player/      one scenario played on a machine, and what is wrong with it
+ *     searches/    which scenarios are played, and how one is shrunk
+ *     reports/     a scenario as a text and as a test file
+ *     sequences/   allocation sequences, played on a core and on a reference model
+ *     targets/     what the project fuzzes of itself, by name
+ *
+ * For users: `fuzzDriver`, and `ndis-shmem fuzz ./my-driver.mjs`. For the project itself: `TARGETS` and `exhaust`.
  * docs/fuzzing.md is the guide.
  */
-export { CorePlayer, type OpenCore, type RewindableCore } from "./core-play.js";
+export {
+  type FindingClass,
+  type FoundReport,
+  type FuzzOptions,
+  type FuzzReport,
+  fuzzDriver,
+  replayScenario,
+} from "./fuzz-driver.js";
+export { type DriverFinding, findingClass } from "./player/checks.js";
+export { ScenarioPlayer, type ScenarioPlayerOptions, type ScenarioResult } from "./player/player.js";
+export { reproduce } from "./reports/reproduction.js";
+export { type TestFramework, testSource } from "./reports/test-source.js";
+export {
+  type AllocationFault,
+  allocationFaultByte,
+  allocationFaultOf,
+} from "./scenario/allocation-fault.js";
+export { describeEvent, describeSetup } from "./scenario/describe.js";
+export {
+  decodeScenario,
+  EVENT_HELP,
+  EVENT_KINDS,
+  EVENT_TABLE,
+  encodeScenario,
+  eventByte,
+  MEMORIES,
+  type Scenario,
+  type ScenarioEvent,
+  type ScenarioEventKind,
+  scenarioToHex,
+} from "./scenario/scenario.js";
+export { type SearchProgress, stateNumber } from "./searches/progress.js";
+export { scenarioOf } from "./searches/random.js";
+export type { FoundScenario } from "./searches/run.js";
+export { SEARCHES, type SearchName } from "./searches/search.js";
+export { shrinkScenario } from "./searches/shrink.js";
+export { sweepScenario } from "./searches/sweep.js";
+export { CorePlayer, type OpenCore, type RewindableCore } from "./sequences/core-player.js";
+export { EXHAUSTIVE_OPTIONS, EXHAUSTIVE_STEPS, type ExhaustiveResult, exhaust } from "./sequences/exhaustive.js";
+export { GEOMETRIES, type Geometry, geometryOf } from "./sequences/geometries.js";
 export {
   type AllocationSequence,
   decodeSequence,
@@ -16,31 +63,14 @@ export {
   OPERATION_KINDS,
   type Operation,
   type OperationKind,
-} from "./core-sequence.js";
-export { EXHAUSTIVE_OPTIONS, EXHAUSTIVE_STEPS, type ExhaustiveResult, exhaust } from "./exhaustive.js";
-export { driverOf, type FuzzOptions, type FuzzReport, fuzzDriver, replayLife } from "./fuzz-driver.js";
-export { GEOMETRIES, type Geometry, geometryOf } from "./geometries.js";
-export { HOUSE_DRIVERS, subjectOf } from "./house-drivers.js";
-export {
-  decodeLife,
-  EVENT_HELP,
-  EVENT_KINDS,
-  EVENT_TABLE,
-  encodeLife,
-  eventByte,
-  type Life,
-  type LifeEvent,
-  type LifeEventKind,
-  MEMORIES,
-} from "./life.js";
-export type { DriverFinding, LifeCheck, LifeView } from "./life-judge.js";
-export type { FuzzDriver, FuzzWire } from "./life-machine.js";
-export { LifePlayer } from "./life-player.js";
-export { type FuzzDevice, NoiseDevice } from "./noise-device.js";
-export { reproduction, type TestFramework } from "./reproduce.js";
-export { lifeOf, SEARCHES, type SearchName, type SearchProgress } from "./search.js";
-export { SmallJudge } from "./small-judge.js";
-export { describeEvent, lifeToHex, tellLife } from "./story.js";
+} from "./sequences/sequence.js";
+export { SmallModel } from "./sequences/small-model.js";
+export { BUILT_IN_DRIVERS, subjectOf } from "./subjects/built-in-drivers.js";
+export type { ScenarioCheck, ScenarioView } from "./subjects/check.js";
+export { driverOf } from "./subjects/module.js";
+export { NoiseDevice } from "./subjects/noise-device.js";
+export type { FuzzDevice, FuzzDriver, FuzzWire } from "./subjects/subject.js";
+export { TARGETS } from "./targets/registry.js";
 export {
   type FuzzTarget,
   inputOf,
@@ -52,5 +82,4 @@ export {
   type TargetEntry,
   type TargetFinding,
   type TargetResult,
-} from "./target.js";
-export { TARGETS } from "./targets.js";
+} from "./targets/target.js";

@@ -3,16 +3,16 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Core, type ShmemError } from "../../bindings/index.js";
-import { allocationSequence, faultPlan, life, schedule } from "../../src/fuzz/arbitraries.js";
+import { allocationSequence, faultPlan, scenario, schedule } from "../../src/fuzz/arbitraries.js";
 import {
+  BUILT_IN_DRIVERS,
   CorePlayer,
-  decodeLife,
+  decodeScenario,
   decodeSequence,
-  encodeLife,
+  encodeScenario,
   encodeSequence,
   type FuzzDriver,
-  HOUSE_DRIVERS,
-  LifePlayer,
+  ScenarioPlayer,
 } from "../../src/fuzz/index.js";
 import { Machine } from "../../src/machine/index.js";
 import { racer } from "./racer.js";
@@ -20,7 +20,7 @@ import { racer } from "./racer.js";
 const test = suite("arbitraries");
 const SEED = 5;
 
-test("allocationSequence: any of them is answered as the judge says, and is its bytes", () => {
+test("allocationSequence: any of them is answered as the reference model says, and is its bytes", () => {
   const player = new CorePlayer((options) => Core.openSync(options));
   fc.assert(
     fc.property(allocationSequence(), (sequence) => {
@@ -75,7 +75,7 @@ async function playOn(driver: FuzzDriver, options: Parameters<typeof Machine.ope
 
 test("schedule and faultPlan: a right driver survives all of them", async () => {
   let failed = 0;
-  const driver = HOUSE_DRIVERS[0] as FuzzDriver;
+  const driver = BUILT_IN_DRIVERS[0] as FuzzDriver;
   await fc.assert(
     fc.asyncProperty(schedule(), faultPlan(), async (order, faults) => {
       if (faults.length > 0) failed++;
@@ -96,21 +96,21 @@ test("schedule and faultPlan: a driver that does not wait at halt is found, and 
   assert.equal(faults, []);
 });
 
-test("life: fast-check finds and shrinks a halt race to at most three events", async () => {
-  const player = new LifePlayer(racer(false));
-  const property = fc.asyncProperty(life(), async (one) => (await player.play(one)).finding === null);
+test("scenario: fast-check finds and shrinks a halt race to at most three events", async () => {
+  const player = new ScenarioPlayer(racer(false));
+  const property = fc.asyncProperty(scenario(), async (one) => (await player.play(one)).finding === null);
   const result = await fc.check(property, { seed: SEED, numRuns: 2000 });
   assert.is(result.failed, true);
-  const [small] = result.counterexample as [ReturnType<typeof decodeLife>];
+  const [small] = result.counterexample as [ReturnType<typeof decodeScenario>];
   assert.ok(small.events.length <= 3, JSON.stringify(small));
-  assert.equal(decodeLife(encodeLife(small)), small);
-  const mended = new LifePlayer(racer(true));
+  assert.equal(decodeScenario(encodeScenario(small)), small);
+  const mended = new ScenarioPlayer(racer(true));
   assert.is((await mended.play(small)).finding, null);
 });
 
 test("limits are kept, and what is out of range is refused by name", () => {
   const kinds = ["pause", "restart"] as const;
-  for (const one of fc.sample(life({ maxEvents: 5, kinds, adapters: 1 }), { seed: SEED, numRuns: 200 })) {
+  for (const one of fc.sample(scenario({ maxEvents: 5, kinds, adapters: 1 }), { seed: SEED, numRuns: 200 })) {
     assert.ok(one.events.length <= 5);
     assert.ok(one.events.every((event) => kinds.some((kind) => kind === event.kind) && event.adapter === 0));
   }
@@ -124,8 +124,8 @@ test("limits are kept, and what is out of range is refused by name", () => {
     [() => allocationSequence({ maxOperations: -1 }), "maxOperations"],
     [() => allocationSequence({ geometry: 8 }), "geometry"],
     [() => allocationSequence({ kinds: [] }), "kinds"],
-    [() => life({ adapters: 5 }), "adapters"],
-    [() => life({ events: 5 } as never), "events"],
+    [() => scenario({ adapters: 5 }), "adapters"],
+    [() => scenario({ events: 5 } as never), "events"],
     [() => schedule({ orders: ["manual"] }), "orders"],
     [() => schedule({ mostNs: 0.5 }), "mostNs"],
     [() => faultPlan({ mostNth: 0 }), "mostNth"],

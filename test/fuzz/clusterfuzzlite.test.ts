@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { encodeLife, inputOf, lifeOf, TARGETS } from "../../src/fuzz/index.js";
+import { encodeScenario, inputOf, scenarioOf, TARGETS } from "../../src/fuzz/index.js";
 
 const test = suite("clusterfuzzlite");
 const FOLDER = "test/fuzz/jazzer";
@@ -33,7 +33,7 @@ for (const name of names) {
     const corpus = existsSync(folder) ? readdirSync(folder).map((file) => readFileSync(`${folder}/${file}`)) : [];
     const target = TARGETS.find((entry) => entry.name === name)?.open();
     const seeded = Array.from({ length: 40 }, (_, run) =>
-      Buffer.from(target === undefined ? encodeLife(lifeOf(4, run)) : inputOf(4, run, target)),
+      Buffer.from(target === undefined ? encodeScenario(scenarioOf(4, run)) : inputOf(4, run, target)),
     );
     for (const input of [Buffer.alloc(0), Buffer.of(255), ...corpus, ...seeded]) await fuzz(input);
   });

@@ -2,7 +2,7 @@
 // timeout: 180 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type SpeedLine, speed } from "../../src/cli/fuzz-speed.js";
+import { type SpeedLine, speed } from "../../src/cli/fuzz/speed.js";
 import { ndisShmem, type Outcome } from "../repository/command.js";
 
 const test = suite("ndis-shmem fuzz");
@@ -27,7 +27,7 @@ test("the systematic search says whether it exhausted its bound", async () => {
   const all = await run("e100bex", "--search", "systematic", "--bound", "2");
   assert.match(all.out, /nothing found.*the bound is exhausted/);
   const some = await run("e100bex", "--search", "systematic", "--bound", "3", "--runs", "50");
-  assert.match(some.out, /^e100bex: nothing found\. 50 lives .*the bound is not exhausted/);
+  assert.match(some.out, /^e100bex: nothing found\. 50 scenarios .*the bound is not exhausted/);
 });
 
 test("a target by name and seed, as a table and as JSON", async () => {
@@ -76,7 +76,7 @@ const REFUSED: readonly (readonly [readonly string[], RegExp])[] = [
   [["e100bex", "netkvm"], /one driver, not 2/],
   [["e100bex", "--search", "lucky"], /no search `lucky`/],
   [["e100bex", "--runs", "0"], /--runs takes an integer from 1/],
-  [["e100bex", "--life", "xyz"], /--life takes bytes in hexadecimal/],
+  [["e100bex", "--scenario", "xyz"], /--scenario takes bytes in hexadecimal/],
   [["e100bex", "--replay", "no/such.json"], /cannot be read/],
   [["--target", "none"], /no target `none`/],
   [["--target", "core", "--corpus", "no/such"], /corpus folder no\/such cannot be read/],

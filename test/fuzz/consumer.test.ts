@@ -86,11 +86,11 @@ for (const file of TESTS) {
   });
 }
 
-test("the replay file and the bytes of the seed line tell the same story", () => {
+test("the replay file and the bytes of the seed line tell the same reproduction", () => {
   const replay = join(program, "nic-NothingPendingAtRelease.replay.json");
-  const { life } = JSON.parse(readFileSync(replay, "utf8")) as { readonly life: string };
+  const { scenario } = JSON.parse(readFileSync(replay, "utf8")) as { readonly scenario: string };
   const one = node(cli, "fuzz", "./nic.mjs", "--replay", replay);
-  const two = node(cli, "fuzz", "./nic.mjs", "--life", life);
+  const two = node(cli, "fuzz", "./nic.mjs", "--scenario", scenario);
   assert.is(one.status, 1);
   assert.equal(one, two);
   assert.match(one.text, /step 3 {2}halt/);
@@ -108,7 +108,7 @@ test("with the mend of the page both tests pass, and a search finds nothing", ()
   assert.match(text, /nothing found/);
 });
 
-test("--json with worker threads: lives of all workers, and no finding", () => {
+test("--json with worker threads: scenarios of all workers, and no finding", () => {
   const { status, text } = node(cli, "fuzz", "./nic.mjs", "--json", "--runs", "2000", "--jobs", "2");
   assert.is(status, 0, text);
   const report = JSON.parse(text) as { readonly runs: number; readonly found: unknown; readonly situations: number };

@@ -6,7 +6,7 @@ import { EXHAUSTIVE_OPTIONS, EXHAUSTIVE_STEPS, exhaust } from "../../src/fuzz/in
 
 const test = suite("exhaustive");
 
-test("every sequence of seven operations on eight frames is answered as the judge says", () => {
+test("every sequence of seven operations on eight frames is answered as the reference model says", () => {
   const result = exhaust(Core.openSync(EXHAUSTIVE_OPTIONS), 7);
   assert.is(result.finding, null, `${result.finding?.message} after ${result.finding?.path.join(", ")}`);
   assert.is(result.sequences, EXHAUSTIVE_STEPS ** 7);

@@ -1,4 +1,4 @@
-/** What a planted bug is: changes to the text of sources, and the mistake of real life that they model. */
+/** What a planted bug is: changes to the text of sources, and the mistake of real scenario that they model. */
 
 /** One replacement. `find` must occur exactly once, or the bug is refused: an anchor that is gone must be heard. */
 export interface Change {

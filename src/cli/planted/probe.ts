@@ -10,7 +10,7 @@ import { setFlagsFromString } from "node:v8";
 import { parentPort, workerData } from "node:worker_threads";
 import { readCapture } from "../../capture/index.js";
 import { DRIVERS } from "../../drivers/index.js";
-import { fuzzDriver, HOUSE_DRIVERS, playTarget, type SearchName, TARGETS } from "../../fuzz/index.js";
+import { BUILT_IN_DRIVERS, fuzzDriver, playTarget, type SearchName, TARGETS } from "../../fuzz/index.js";
 import { play } from "../../run/index.js";
 
 /** What to do. */
@@ -52,7 +52,7 @@ async function answer(task: ProbeTask): Promise<ProbeAnswer> {
     return { found: !clean, runs: 1, seconds: seconds(), steps: 0, rule };
   }
   if (task.where !== "core") {
-    const driver = HOUSE_DRIVERS.find((one) => one.name === task.where);
+    const driver = BUILT_IN_DRIVERS.find((one) => one.name === task.where);
     if (driver === undefined) throw new RangeError(`no driver ${task.where}`);
     let found = 0;
     const report = await fuzzDriver(driver, {
@@ -64,7 +64,7 @@ async function answer(task: ProbeTask): Promise<ProbeAnswer> {
         return found < task.seconds;
       },
     });
-    const steps = report.found?.life.events.length ?? 0;
+    const steps = report.found?.scenario.events.length ?? 0;
     return {
       found: report.found !== null,
       runs: report.runs,
