@@ -14,10 +14,10 @@ import {
   fuzzDriver,
   replayScenario,
   reproduce,
-  testSource,
   type ScenarioEventKind,
   ScenarioPlayer,
   scenarioOf,
+  testSource,
 } from "../../src/fuzz/index.js";
 import { Prng } from "../../src/machine/index.js";
 import { racer } from "./racer.js";
