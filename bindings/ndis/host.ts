@@ -2,7 +2,7 @@
  * What a machine needs to host NDIS and a driver must not see. Exported to `src` through `bindings/index.ts`.
  */
 
-export { resolveChoices } from "./choices/choices.js";
+export { CHOICE_OPTIONS, resolveChoices } from "./choices/choices.js";
 export { Dispatcher, type DroppedRequest, type LatencySummary } from "./dispatch/dispatcher.js";
 export {
   type Clock,
@@ -30,7 +30,7 @@ export {
 } from "./dispatch/lifecycle.js";
 export { type Irql, irqlName as levelInWords } from "./documented/irql.js";
 export type { LiveBlock } from "./memory/blocks.js";
-export type { GuardOptions } from "./memory/guard.js";
+export { GUARD_OPTIONS, type GuardOptions } from "./memory/guard.js";
 export type { GuardReport } from "./memory/quarantine.js";
 export {
   AdapterHandle as AdapterHandleClass,

@@ -125,7 +125,11 @@ export function record<T extends object>(what: string): Rule<T> {
     kind: "record",
     allowed: `an object (${what})`,
     fits: (value) => typeof value === "object" && value !== null && !isArray(value),
-    read: (value, field) => (one.fits(value) ? ({ ...(value as T) } as T) : refuse(field, value, one)),
+    read: (value, field) => {
+      if (!one.fits(value)) return refuse(field, value, one);
+      ownKeys(value as object, field);
+      return { ...(value as T) };
+    },
   };
   return one;
 }

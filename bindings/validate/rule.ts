@@ -98,7 +98,7 @@ export function boolean(): Rule<boolean> {
 }
 
 /** Control characters, line ends of every kind included: they would forge lines of a log. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u;
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
 /** A text of 1 to `most` characters in one line. */
 export function line(most = 200): Rule<string> {
@@ -155,14 +155,13 @@ export function implementing<T>(
     fits: (value) => typeof value === "object" && value !== null,
     read: (value, field) => {
       if (typeof value !== "object" || value === null) return refuse(field, value, rule);
-      const object = value as Record<string, unknown>;
       for (const name of methods) {
-        const method = object[name];
+        const method = propertyOf(value, name, field);
         if (typeof method !== "function")
           refuse(`${field}.${name}`, method, { allowed: `a function (${field} must be ${rule.allowed})` });
       }
       for (const name of optional) {
-        const method = object[name];
+        const method = propertyOf(value, name, field);
         if (method !== undefined && typeof method !== "function")
           refuse(`${field}.${name}`, method, { allowed: "a function, or absent" });
       }
@@ -172,8 +171,29 @@ export function implementing<T>(
   return rule;
 }
 
-/** A value that was made by a class of this package. `isOne` tells; it may not throw. */
-export function madeBy<T>(what: string, isOne: (value: unknown) => boolean): Rule<T> {
+/** A property, where reading it does not throw (a proxy that was revoked). */
+function propertyOf(object: object, name: string, field: string): unknown {
+  try {
+    return (object as Record<string, unknown>)[name];
+  } catch (cause) {
+    throw new ShmemError("INVALID_ARGUMENT", `${field}.${name} cannot be read`, {
+      field: `${field}.${name}`,
+      value: object,
+      cause,
+    });
+  }
+}
+
+/** A value that was made by a class of this package; `isOne` tells. */
+export function madeBy<T>(what: string, isMade: (value: unknown) => boolean): Rule<T> {
+  const isOne = (value: unknown): boolean => {
+    try {
+      return isMade(value);
+    } catch {
+      // Looking at a proxy that was revoked throws: it is nothing of ours.
+      return false;
+    }
+  };
   const rule: Rule<T> = {
     kind: "instance",
     allowed: what,

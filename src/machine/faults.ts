@@ -6,7 +6,21 @@
  * time each call site is seen, for one adapter, for a range of lengths or of simulated time. Opportunities are counted
  * for each rule, over the points it covers.
  */
-import { callSite, type FaultPlan, type FaultPoint, ShmemError } from "../../bindings/index.js";
+import { callSite, type FaultPlan, type FaultPoint } from "../../bindings/index.js";
+import {
+  anyOf,
+  boolean,
+  implementing,
+  integer,
+  listOf,
+  MAX_NS,
+  nullable,
+  number,
+  oneOf,
+  type Rule,
+  type Table,
+  table,
+} from "../../bindings/validate/index.js";
 import { Prng } from "./prng.js";
 
 /** When something fails. Every condition that is given must hold. */
@@ -31,22 +45,29 @@ export interface FaultRule {
   readonly untilNs?: number;
 }
 
-const KEYS: readonly string[] = [
-  "at",
-  "nth",
-  "from",
-  "probability",
-  "oncePerSite",
-  "adapter",
-  "leastBytes",
-  "mostBytes",
-  "fromNs",
-  "untilNs",
-];
-const POINTS: readonly FaultPoint[] = ["synchronous", "queue", "service", "registration", "list"];
+const POINTS = ["synchronous", "queue", "service", "registration", "list"] as const;
 const ALLOCATIONS: readonly FaultPoint[] = ["synchronous", "queue", "service"];
 
-/** Late in a system's life large requests find nothing: above `largestBytes`, from `fromNs` on. */
+/** What each condition of a rule may be. */
+export const FAULT_RULE: Table<FaultRule> = table<FaultRule>("a fault rule", {
+  at: anyOf<FaultPoint | readonly FaultPoint[]>(oneOf(...POINTS), listOf(oneOf(...POINTS), 1, POINTS.length)),
+  nth: integer(1, Number.MAX_SAFE_INTEGER),
+  from: integer(1, Number.MAX_SAFE_INTEGER),
+  probability: number(0, 1),
+  oncePerSite: boolean(),
+  adapter: integer(1, Number.MAX_SAFE_INTEGER),
+  leastBytes: integer(0, Number.MAX_SAFE_INTEGER, "bytes"),
+  mostBytes: integer(0, Number.MAX_SAFE_INTEGER, "bytes"),
+  fromNs: integer(0, MAX_NS, "ns"),
+  untilNs: integer(0, MAX_NS, "ns"),
+});
+
+/** What `faults` may be: rules, a plan, or null for none. */
+export const FAULTS: Rule<readonly FaultRule[] | FaultPlan | null> = nullable(
+  anyOf<readonly FaultRule[] | FaultPlan>(listOf(FAULT_RULE), implementing<FaultPlan>("a fault plan", ["strikes"])),
+);
+
+/** Late in a system's uptime large requests find nothing: above `largestBytes`, from `fromNs` on. */
 export function lowMemory(largestBytes = 4096, fromNs = 0): FaultRule {
   return { leastBytes: largestBytes + 1, fromNs };
 }
@@ -67,8 +88,7 @@ export class Faults implements FaultPlan {
   opportunities = 0;
 
   constructor(rules: readonly FaultRule[], seed: number, now: () => number) {
-    this.#rules = rules.map((rule, index) => {
-      check(rule, index);
+    this.#rules = rules.map((rule) => {
       const points = rule.at === undefined ? ALLOCATIONS : typeof rule.at === "string" ? [rule.at] : rule.at;
       return { rule, points, opportunities: 0 };
     });
@@ -105,22 +125,4 @@ export class Faults implements FaultPlan {
     }
     return true;
   }
-}
-
-function check(rule: FaultRule, index: number): void {
-  const refuse = (field: string, value: unknown): never => {
-    throw new ShmemError("INVALID_ARGUMENT", `faults[${index}].${field} cannot be ${String(value)}`, {
-      field: `faults[${index}].${field}`,
-      value,
-    });
-  };
-  for (const key of Object.keys(rule)) if (!KEYS.includes(key)) refuse(key, (rule as Record<string, unknown>)[key]);
-  const points = rule.at === undefined ? [] : typeof rule.at === "string" ? [rule.at] : rule.at;
-  for (const point of points) if (!POINTS.includes(point)) refuse("at", point);
-  for (const key of ["nth", "adapter", "from"] as const) {
-    const value = rule[key];
-    if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) refuse(key, value);
-  }
-  const { probability } = rule;
-  if (probability !== undefined && !(probability >= 0 && probability <= 1)) refuse("probability", probability);
 }

@@ -64,7 +64,7 @@ import {
   type VirtualAddress,
   type ZonePlan,
 } from "../../bindings/index.js";
-import type { FaultRule } from "./faults.js";
+import { FAULTS, type FaultRule } from "./faults.js";
 import type { Adapter, AdapterOptions } from "./lifecycle/adapter.js";
 
 import { Lifecycle, type LoadedDriver, type MiniportDriver } from "./lifecycle/lifecycle.js";
@@ -119,7 +119,7 @@ export class Machine {
 
   /** Other injected failures from now on; `null` lifts them. */
   inject(faults: readonly FaultRule[] | FaultPlan | null): void {
-    this.environment.faults = faultPlan(faults, this.seed, this.#parts.clock);
+    this.environment.faults = faultPlan(FAULTS.read(faults, "faults"), this.seed, this.#parts.clock);
   }
 
   /** Guard mode: look at every guarded block and at what is in quarantine. Returns what was found, which is also recorded. */

@@ -3,20 +3,35 @@
  */
 import {
   type Arena,
+  CHOICE_OPTIONS,
   type CoreApi,
   type CoreOptions,
   type FaultPlan,
+  GUARD_OPTIONS,
   type GuardOptions,
   type NdisChoices,
   planCore,
   resolveChoices,
-  ShmemError,
   type Violation,
   type ZoneOptions,
 } from "../../bindings/index.js";
+import {
+  anyOf,
+  boolean,
+  elsewhere,
+  func,
+  hostBytes,
+  integer,
+  listOf,
+  MAX_NS,
+  nullable,
+  oneOf,
+  type Table,
+  table,
+} from "../../bindings/validate/index.js";
 import type { LogMode } from "./event-log.js";
-import type { FaultRule } from "./faults.js";
-import type { ScheduleName, ScheduleOptions } from "./time/completion-schedule.js";
+import { FAULTS, type FaultRule } from "./faults.js";
+import { SCHEDULE_OPTIONS, SCHEDULES, type ScheduleName, type ScheduleOptions } from "./time/completion-schedule.js";
 
 /** Options of `Machine.open`. An unknown key is `INVALID_ARGUMENT`. */
 export interface MachineOptions {
@@ -58,51 +73,43 @@ export interface MachineOptions {
   readonly onBugCheck?: (violation: Violation) => void;
 }
 
-const OPTION_KEYS: readonly string[] = [
-  "zones",
-  "arena",
-  "virtualBase",
-  "core",
-  "seed",
-  "schedule",
-  "choices",
-  "processors",
-  "lifecycle",
-  "batch",
-  "log",
-  "sites",
-  "faults",
-  "guard",
-  "iommu",
-  "watchdogNs",
-  "onBugCheck",
-];
+/**
+ * What each option may be. Whether zones, arena and virtual base fit together is judged by the core (`planCore`); the
+ * choices have a table of their own.
+ */
+export const MACHINE_OPTIONS: Table<MachineOptions> = table<MachineOptions>("a machine", {
+  zones: listOf(elsewhere<ZoneOptions>("a zone"), 1, 64),
+  arena: nullable(hostBytes<Arena>()),
+  virtualBase: anyOf<number | "identity">(integer(1, 2 ** 52 - 1, "address"), oneOf("identity")),
+  core: func("makes the core from its options"),
+  seed: integer(0, Number.MAX_SAFE_INTEGER),
+  schedule: anyOf<ScheduleName | ScheduleOptions>(oneOf(...SCHEDULES), SCHEDULE_OPTIONS),
+  choices: CHOICE_OPTIONS,
+  processors: integer(1, 64, "processors"),
+  lifecycle: oneOf("waits", "byHand"),
+  batch: integer(1, 1024, "requests"),
+  log: oneOf("off", "digest", "lines"),
+  sites: boolean(),
+  faults: FAULTS,
+  guard: anyOf<boolean | GuardOptions>(boolean(), GUARD_OPTIONS),
+  iommu: oneOf("identity", "remapped"),
+  watchdogNs: integer(1, MAX_NS, "ns"),
+  onBugCheck: func("called with the violation"),
+});
 
 const DEFAULT_ZONES: readonly ZoneOptions[] = [
   { base: 2 ** 28, size: 2 ** 25 },
   { base: 2 ** 32, size: 2 ** 25 },
 ];
 
-/** The options given, each read once; defaults are never read from `Object.prototype` (misuse A12). */
+/** The options given, each read once and checked; defaults are never read from `Object.prototype` (misuse A12). */
 export function ownOptions(given: MachineOptions): MachineOptions {
-  const options = Object.assign(Object.create(null), given) as MachineOptions;
-  for (const key of Object.keys(options)) {
-    if (!OPTION_KEYS.includes(key)) {
-      throw new ShmemError("INVALID_ARGUMENT", `${key} is no option of a machine`, { field: key, value: key });
-    }
-  }
-  return options;
+  return MACHINE_OPTIONS.read(given, "");
 }
 
 /** What the core is opened with: validated here, before anything is made. */
 export function coreOptionsOf(options: MachineOptions): CoreOptions {
-  const { seed = 1, zones = DEFAULT_ZONES } = options;
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new ShmemError("INVALID_ARGUMENT", `seed must be an integer from 0, got ${String(seed)}`, {
-      field: "seed",
-      value: seed,
-    });
-  }
+  const { zones = DEFAULT_ZONES } = options;
   const packed = resolveChoices(options.choices).placement === "packed";
   const sized: CoreOptions = {
     zones,

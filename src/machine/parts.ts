@@ -11,7 +11,6 @@ import {
   type KIRQL,
   NdisEnvironment,
   resolveChoices,
-  ShmemError,
   type ZonePlan,
 } from "../../bindings/index.js";
 import { Iommu } from "./devices/iommu.js";
@@ -54,12 +53,6 @@ export function assemble(
   zones: readonly ZonePlan[],
 ): MachineParts {
   const { seed = 1, batch = 32, log: mode = "lines", sites = false } = options;
-  if (!Number.isInteger(batch) || batch < 1 || batch > 1024) {
-    throw new ShmemError("INVALID_ARGUMENT", `batch must be 1 to 1024, got ${String(batch)}`, {
-      field: "batch",
-      value: batch,
-    });
-  }
   const order = typeof options.schedule === "object" ? options.schedule : { order: options.schedule ?? "fifo" };
   const clock = new SimulatedClock();
   const events = new EventQueue(clock);

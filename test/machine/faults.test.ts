@@ -124,7 +124,7 @@ test("rules that are none are refused by name when the machine opens", async () 
     [{ probability: 1.5 }, "probability"],
     [{ probability: Number.NaN }, "probability"],
     [{ at: "somewhere" }, "at"],
-    [{ at: ["queue", "somewhere"] }, "at"],
+    [{ at: ["queue", "somewhere"] }, "at[1]"],
     [{ often: true }, "often"],
   ];
   for (const [rule, field] of wrong) {

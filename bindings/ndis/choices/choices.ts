@@ -4,7 +4,7 @@
  * A choice is never a fact about Windows. Each has an id, a default and a reason; where another answer is worth having
  * it is an option of `NdisChoices`. The table with points, answers and reasons is in `choice-table.ts`.
  */
-import { ShmemError } from "../../errors.js";
+import { integer, nullable, oneOf, powerOfTwo, type Table, table } from "../../validate/index.js";
 
 /** The choices that can be set. Values of an option are listed with the default first. */
 export interface NdisChoices {
@@ -104,46 +104,39 @@ export const DEFAULT_CHOICES: NdisChoices = Object.freeze({
   ndis6CallsNdis5Async: "passive",
 });
 
-const VALUES: { readonly [name in keyof NdisChoices]: readonly string[] | ((value: unknown) => boolean) } = {
-  headerSize: ["atLeast", "exact"],
-  apcWherePassive: ["report", "bugCheck"],
-  pendingAtHalt: ["violation", "reclaim"],
-  synchronousAfterInitialize: ["warn", "violation"],
-  unknownSgFlags: ["refuseFrom650", "ignore"],
-  sgListLayout: ["x64", "x86"],
-  dmaAlignment: (value) => isPowerOfTwo(value, 4096),
-  physicalOnFailure: ["zero", "poisoned"],
-  placement: ["page", "packed"],
-  contents: ["pattern", "zero", "random", "untouched"],
-  zeroLength: ["violation", "fail"],
-  failedPhysical: ["null", "zero"],
-  pendingLimit: (value) => isInteger(value, 1, 1_000_000),
-  completionOverlap: ["serial", "acrossAdapters"],
-  memoryTaken: ["served", "accepted"],
-  handlerThrows: ["log", "stop"],
-  freedFrames: ["atOnce", "deferred"],
-  freeMismatch: ["refuse", "freeByAddress"],
-  cachedMismatch: ["refuse", "warn"],
-  guardTail: ["checked", "off"],
-  sgCallback: ["inCall", "nextTurn"],
-  policy: ["throw", "collect", "break"],
-  leakAtHalt: ["violation", "reclaim"],
-  mapRegisters: (value) => value === null || isInteger(value, 1, 2 ** 31),
-  elementsWithoutProvider: ["one", "several"],
-  registrationAfterInitialize: ["warn", "violation"],
-  synchronousWhileHalting: ["violation", "allow"],
-  deregistrationOutside: ["violation", "allow"],
-  completionDuringInitialize: ["deliver", "holdBack"],
-  ndis6CallsNdis5Async: ["passive", "dispatch"],
-};
-
-function isInteger(value: unknown, low: number, high: number): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= low && value <= high;
-}
-
-function isPowerOfTwo(value: unknown, high: number): boolean {
-  return isInteger(value, 1, high) && ((value as number) & ((value as number) - 1)) === 0;
-}
+/** What each choice may be. */
+export const CHOICE_OPTIONS: Table<NdisChoices> = table<NdisChoices>("`choices`", {
+  headerSize: oneOf("atLeast", "exact"),
+  apcWherePassive: oneOf("report", "bugCheck"),
+  pendingAtHalt: oneOf("violation", "reclaim"),
+  synchronousAfterInitialize: oneOf("warn", "violation"),
+  unknownSgFlags: oneOf("refuseFrom650", "ignore"),
+  sgListLayout: oneOf("x64", "x86"),
+  dmaAlignment: powerOfTwo(1, 4096, "bytes"),
+  physicalOnFailure: oneOf("zero", "poisoned"),
+  placement: oneOf("page", "packed"),
+  contents: oneOf("pattern", "zero", "random", "untouched"),
+  zeroLength: oneOf("violation", "fail"),
+  failedPhysical: oneOf("null", "zero"),
+  pendingLimit: integer(1, 1_000_000, "requests"),
+  completionOverlap: oneOf("serial", "acrossAdapters"),
+  memoryTaken: oneOf("served", "accepted"),
+  handlerThrows: oneOf("log", "stop"),
+  freedFrames: oneOf("atOnce", "deferred"),
+  freeMismatch: oneOf("refuse", "freeByAddress"),
+  cachedMismatch: oneOf("refuse", "warn"),
+  guardTail: oneOf("checked", "off"),
+  sgCallback: oneOf("inCall", "nextTurn"),
+  policy: oneOf("throw", "collect", "break"),
+  leakAtHalt: oneOf("violation", "reclaim"),
+  mapRegisters: nullable(integer(1, 2 ** 31, "map registers")),
+  elementsWithoutProvider: oneOf("one", "several"),
+  registrationAfterInitialize: oneOf("warn", "violation"),
+  synchronousWhileHalting: oneOf("violation", "allow"),
+  deregistrationOutside: oneOf("violation", "allow"),
+  completionDuringInitialize: oneOf("deliver", "holdBack"),
+  ndis6CallsNdis5Async: oneOf("passive", "dispatch"),
+});
 
 /** What `resolveChoices` made last: choices that went through it once go through it again unread. */
 let resolvedLast: NdisChoices = DEFAULT_CHOICES;
@@ -151,19 +144,7 @@ let resolvedLast: NdisChoices = DEFAULT_CHOICES;
 /** Defaults with the given choices over them. `INVALID_ARGUMENT` naming an unknown key or value. */
 export function resolveChoices(given: Partial<NdisChoices> = {}): NdisChoices {
   if (given === resolvedLast) return resolvedLast;
-  const resolved: Record<string, unknown> = { ...DEFAULT_CHOICES };
-  for (const name of Object.keys(given)) {
-    const value = (given as Record<string, unknown>)[name];
-    const allowed = Object.hasOwn(VALUES, name) ? VALUES[name as keyof NdisChoices] : undefined;
-    const legal =
-      allowed !== undefined &&
-      (typeof allowed === "function" ? allowed(value) : typeof value === "string" && allowed.includes(value));
-    if (!legal) {
-      const what = allowed === undefined ? "is no choice" : `cannot be ${String(value)}`;
-      throw new ShmemError("INVALID_ARGUMENT", `choices.${name} ${what}`, { field: `choices.${name}`, value });
-    }
-    resolved[name] = value;
-  }
-  resolvedLast = Object.freeze(resolved) as unknown as NdisChoices;
+  const resolved = { ...DEFAULT_CHOICES, ...CHOICE_OPTIONS.read(given, "choices") };
+  resolvedLast = Object.freeze(resolved);
   return resolvedLast;
 }

@@ -13,6 +13,7 @@
  * What is live the core still knows alone: the records here say how a live core block is laid out.
  */
 import { hex } from "../../addresses.js";
+import { integer, type Table, table } from "../../validate/index.js";
 import type { Finding } from "../dispatch/environment.js";
 import type { AdapterRecord } from "../routines/attributes.js";
 import * as bugChecks from "../verifier/bug-checks.js";
@@ -25,6 +26,12 @@ export interface GuardOptions {
   /** Bytes of core blocks kept after their free, at least 0. Default 1 MiB. */
   readonly quarantineBytes?: number;
 }
+
+/** What each option of guard mode may be. */
+export const GUARD_OPTIONS: Table<GuardOptions> = table<GuardOptions>("guard mode", {
+  sampleEvery: integer(1, 2 ** 20, "blocks"),
+  quarantineBytes: integer(0, Number.MAX_SAFE_INTEGER, "bytes"),
+});
 
 /** The verifier's documented padding. */
 export const PADDING = 0x0f;

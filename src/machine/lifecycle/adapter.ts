@@ -9,6 +9,16 @@ import {
   NDIS_STATUS_FAILURE,
   stateName,
 } from "../../../bindings/index.js";
+import {
+  boolean,
+  func,
+  implementing,
+  integer,
+  line,
+  record,
+  type Table,
+  table,
+} from "../../../bindings/validate/index.js";
 import type { DeviceModel, MachinePort } from "../devices/device-port.js";
 import type { MachineServices } from "./services.js";
 
@@ -31,6 +41,18 @@ export interface AdapterOptions {
   /** How long the upper layer keeps a frame that it was handed, nanoseconds. Default: until the current turn is over. */
   readonly holdNs?: (lengthBytes: number) => number;
 }
+
+/** What each option of an adapter may be. */
+export const ADAPTER_OPTIONS: Table<AdapterOptions> = table<AdapterOptions>("an adapter", {
+  name: line(100),
+  device: implementing<DeviceModel>("a device model", ["attach", "readRegister", "writeRegister"], ["detach"]),
+  settings: record("the driver's settings"),
+  quotaBytes: integer(0, Number.MAX_SAFE_INTEGER, "bytes"),
+  start: boolean(),
+  onFrame: func("called with the bytes of a frame"),
+  onDrop: func("called with the reason"),
+  holdNs: func("gives nanoseconds for a number of bytes"),
+});
 
 export class Adapter {
   readonly record: AdapterRecord;

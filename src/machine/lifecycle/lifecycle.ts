@@ -44,11 +44,12 @@ import {
   setState,
   statusName,
 } from "../../../bindings/index.js";
+import { implementing, line } from "../../../bindings/validate/index.js";
 import { MachinePort } from "../devices/device-port.js";
 import type { MachineOptions } from "../options.js";
 import type { MachineParts } from "../parts.js";
 import type { Pump } from "../time/pump.js";
-import { Adapter, type AdapterOptions } from "./adapter.js";
+import { ADAPTER_OPTIONS, Adapter, type AdapterOptions } from "./adapter.js";
 import { MachineServices } from "./services.js";
 
 /** A miniport driver: a name, and its DriverEntry. */
@@ -56,6 +57,9 @@ export interface MiniportDriver {
   readonly name: string;
   readonly DriverEntry: DRIVER_INITIALIZE;
 }
+
+const DRIVER = implementing<MiniportDriver>("a miniport driver", ["DriverEntry"]);
+const DRIVER_NAME = line(100);
 
 /** A driver that was loaded. */
 export interface LoadedDriver {
@@ -130,6 +134,8 @@ export class Lifecycle {
   /** Run a driver's DriverEntry. The adapters come with `add`. */
   async load(driver: MiniportDriver): Promise<LoadedDriver> {
     this.#pump.assertUsable("load");
+    DRIVER.read(driver, "driver");
+    const name = DRIVER_NAME.read(driver.name, "driver.name");
     const object: DriverObjectHandle = new DriverObjectHandleClass(this.#parts.environment);
     const before = this.#parts.environment.drivers.length;
     let status: NDIS_STATUS = NDIS_STATUS_FAILURE;
@@ -137,17 +143,16 @@ export class Lifecycle {
       null,
       "DriverEntry",
       () => {},
-      () => driver.DriverEntry(object, `\\Registry\\Machine\\System\\CurrentControlSet\\Services\\${driver.name}`),
+      () => driver.DriverEntry(object, `\\Registry\\Machine\\System\\CurrentControlSet\\Services\\${name}`),
       (value) => {
         status = value as NDIS_STATUS;
       },
     );
     const through = this.#finish(job);
     if (through !== null) await through;
-    const loaded: LoadedDriver = Object.freeze({ name: driver.name, status });
+    const loaded: LoadedDriver = Object.freeze({ name, status });
     const records = this.#parts.environment.drivers.slice(before);
-    if (this.#parts.log !== null)
-      this.#parts.environment.note(null, `DriverEntry ${driver.name} -> ${statusName(status)}`);
+    if (this.#parts.log !== null) this.#parts.environment.note(null, `DriverEntry ${name} -> ${statusName(status)}`);
     this.#drivers.set(loaded, { object, records });
     return loaded;
   }
@@ -157,8 +162,9 @@ export class Lifecycle {
    *
    * Where initialize fails the adapter comes back with its `status` and the state Halted; where it throws, this throws.
    */
-  async add(driver: LoadedDriver, options: AdapterOptions = {}): Promise<Adapter> {
+  async add(driver: LoadedDriver, given: AdapterOptions = {}): Promise<Adapter> {
     this.#pump.assertUsable("add");
+    const options = ADAPTER_OPTIONS.read(given, "");
     const record = this.#drivers.get(driver)?.records.find((one) => one.registered);
     if (record === undefined) {
       throw new ShmemError("INVALID_ARGUMENT", `${driver.name} has registered no miniport driver`, {

@@ -36,10 +36,20 @@ import {
   statusName,
   type VirtualAddress,
 } from "../../../bindings/index.js";
+import {
+  boolean,
+  func,
+  implementing,
+  line,
+  madeBy,
+  oneOf,
+  type Table,
+  table,
+} from "../../../bindings/validate/index.js";
 import type { Adapter } from "../lifecycle/adapter.js";
 import type { MiniportDriver } from "../lifecycle/lifecycle.js";
 import { Machine } from "../machine.js";
-import type { MachineOptions } from "../options.js";
+import { MACHINE_OPTIONS, type MachineOptions } from "../options.js";
 
 /** Options of `SharedMemoryPool.open`: those of the machine it makes, and its own. */
 export interface PoolOptions extends MachineOptions {
@@ -52,6 +62,15 @@ export interface PoolOptions extends MachineOptions {
   /** `false`: the caller lets time pass (`machine.run`, `machine.step`). Default true. */
   readonly pump?: boolean;
 }
+
+/** What each option of a pool may be. */
+export const POOL_OPTIONS: Table<PoolOptions> = table<PoolOptions>("a pool", {
+  ...MACHINE_OPTIONS.rules,
+  machine: madeBy("a machine made by Machine.open", (value) => value instanceof Machine),
+  name: line(100),
+  addressBits: oneOf(32, 64),
+  pump: boolean(),
+});
 
 /** What a pool asks of an `AbortSignal`, spelt out, because a consumer without the dom library has no such name. */
 export interface PoolSignal {
@@ -71,6 +90,16 @@ export interface PoolAllocateOptions {
   /** Called when the request completes, before the promise settles. Not called after an abort. */
   readonly completed?: (block: SharedBlock | null) => void;
 }
+
+/** What each option of an allocation may be. */
+export const POOL_ALLOCATE_OPTIONS: Table<PoolAllocateOptions> = table<PoolAllocateOptions>("a pool's allocation", {
+  cached: boolean(),
+  signal: implementing<PoolSignal>("an AbortSignal", ["throwIfAborted", "addEventListener", "removeEventListener"]),
+  completed: func("called with the block"),
+});
+
+/** What each option of a pool's end may be. */
+export const POOL_CLOSE_OPTIONS: Table<{ readonly force?: boolean }> = table("a pool's close", { force: boolean() });
 
 /** One request on its way: the Context of the asynchronous call. */
 interface Request {
@@ -162,13 +191,7 @@ export class SharedMemoryPool {
 
   /** Make a pool, in a machine of its own or in one that is there. Refuses as `Machine.open` does. */
   static async open(options: PoolOptions = {}): Promise<SharedMemoryPool> {
-    const { machine: given, name = "pool", addressBits = 64, pump, ...machineOptions } = options;
-    if (addressBits !== 32 && addressBits !== 64) {
-      throw new ShmemError("INVALID_ARGUMENT", `addressBits must be 32 or 64, got ${String(addressBits)}`, {
-        field: "addressBits",
-        value: addressBits,
-      });
-    }
+    const { machine: given, name = "pool", addressBits = 64, pump, ...machineOptions } = POOL_OPTIONS.read(options, "");
     const unwanted = given === undefined ? undefined : Object.keys(machineOptions)[0];
     if (unwanted !== undefined) {
       throw new ShmemError("INVALID_ARGUMENT", `${unwanted} is an option of the machine, which is there already`, {
@@ -203,8 +226,8 @@ export class SharedMemoryPool {
    * `lengthBytes`: 1 to 2^32 - 1, else `INVALID_ARGUMENT`. Rejects with the signal's reason when aborted.
    */
   allocate(lengthBytes: number, options: PoolAllocateOptions = {}): Promise<SharedBlock | null> {
-    const { cached = false, signal, completed } = options;
     return new Promise((resolve, reject) => {
+      const { cached = false, signal, completed } = POOL_ALLOCATE_OPTIONS.read(options, "");
       signal?.throwIfAborted();
       this.#assertOpen();
       const request: Request = { lengthBytes, cached, aborted: false, settle: () => {} };
@@ -243,8 +266,9 @@ export class SharedMemoryPool {
    * `LEAK_AT_RELEASE` with the number of blocks that are out, and then nothing has changed; `force` frees them.
    */
   async close(options: { readonly force?: boolean } = {}): Promise<void> {
+    const { force = false } = POOL_CLOSE_OPTIONS.read(options, "");
     if (this.#closed) return;
-    if (this.#live.size > 0 && options.force !== true) {
+    if (this.#live.size > 0 && !force) {
       const named = [...this.#live].slice(0, 4).map((block) => this.machine.explain(block.virtual).text);
       throw new ShmemError("LEAK_AT_RELEASE", `${this.#live.size} blocks have not been freed: ${named.join(" ")}`, {
         value: this.#live.size,

@@ -18,12 +18,6 @@ export class Processors implements Irql {
   current: KIRQL = PASSIVE_LEVEL;
 
   constructor(count: number) {
-    if (!Number.isInteger(count) || count < 1 || count > 64) {
-      throw new ShmemError("INVALID_ARGUMENT", `processors must be 1 to 64, got ${String(count)}`, {
-        field: "processors",
-        value: count,
-      });
-    }
     this.count = count;
     this.#levels = new Array<KIRQL>(count).fill(PASSIVE_LEVEL);
     this.#locks = new Array<number>(count).fill(0);

@@ -15,13 +15,8 @@
  */
 
 import type { Dispatcher } from "../../../bindings/index.js";
-import {
-  PASSIVE_LEVEL,
-  type PendingRequest,
-  type RequestRing,
-  type Scheduler,
-  ShmemError,
-} from "../../../bindings/index.js";
+import { PASSIVE_LEVEL, type PendingRequest, type RequestRing, type Scheduler } from "../../../bindings/index.js";
+import { implementing, integer, MAX_NS, oneOf, refuse, type Table, table } from "../../../bindings/validate/index.js";
 import type { Prng } from "../prng.js";
 import type { Processors } from "../threads/processors.js";
 import type { EventQueue } from "./clock.js";
@@ -48,6 +43,19 @@ export interface ScheduleChooser {
   races(): boolean;
 }
 
+/** What each option of a schedule may be. */
+export const SCHEDULE_OPTIONS: Table<ScheduleOptions> = table<ScheduleOptions>(
+  "a schedule",
+  {
+    order: oneOf(...SCHEDULES),
+    minNs: integer(0, MAX_NS, "ns"),
+    maxNs: integer(0, MAX_NS, "ns"),
+    batchedAt: integer(1, 1_000_000, "requests"),
+    choose: implementing<ScheduleChooser>("a chooser", ["pick", "races"]),
+  },
+  ["order"],
+);
+
 export class MachineScheduler implements Scheduler {
   readonly order: ScheduleName;
   readonly #minNs: number;
@@ -64,17 +72,11 @@ export class MachineScheduler implements Scheduler {
   onLater: (level: "dispatch" | "passive", turn: () => void) => void = () => {};
 
   constructor(options: ScheduleOptions, events: EventQueue, prng: Prng, processors: Processors) {
-    if (!SCHEDULES.includes(options.order)) {
-      throw new ShmemError("INVALID_ARGUMENT", `schedule must be one of ${SCHEDULES.join(", ")}`, {
-        field: "schedule",
-        value: options.order,
-      });
-    }
     const { minNs = 20_000, maxNs = 200_000, batchedAt = 16 } = options;
-    if (!isCount(minNs) || !isCount(maxNs) || maxNs < minNs || maxNs - minNs >= 2 ** 32) {
-      throw new ShmemError("INVALID_ARGUMENT", "schedule.minNs and maxNs must be integers, 0 <= minNs <= maxNs", {
-        field: "schedule.maxNs",
-        value: maxNs,
+    // The generator draws from at most 2^32 values.
+    if (maxNs < minNs || maxNs - minNs >= 2 ** 32) {
+      refuse("schedule.maxNs", maxNs, {
+        allowed: `from schedule.minNs (${minNs}) to 2^32 - 1 ns above it`,
         unit: "ns",
       });
     }
@@ -174,8 +176,4 @@ export class MachineScheduler implements Scheduler {
     if (dispatcher.waiting > 0 && this.order !== "manual") this.#schedule(this.#latency());
     return true;
   }
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0;
 }
