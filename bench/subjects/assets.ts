@@ -29,8 +29,11 @@ export function assetPath(...parts: readonly string[]): string {
 
 const modules = new Map<string, WebAssembly.Module>();
 
-/** The exports of a fresh instance of dist/bench/`name`.wasm. One compilation per process. */
-export function instantiateSubject<Exports>(name: string, imports?: Record<string, Record<string, unknown>>): Exports {
+/** The exports of a fresh instance of dist/bench/`name`.wasm. One compilation per process. Without `imports` it gets a memory of one page. */
+export function instantiateSubject<Exports>(
+  name: string,
+  imports: Record<string, Record<string, unknown>> = { env: { memory: new WebAssembly.Memory({ initial: 1 }) } },
+): Exports {
   let module = modules.get(name);
   if (module === undefined) {
     module = new WebAssembly.Module(readFileSync(assetPath("dist", "bench", `${name}.wasm`)));

@@ -8,7 +8,7 @@
 import { ADDRESS_LIMIT, hex } from "../addresses.js";
 import { isTypedArray } from "../buffers.js";
 import { type ErrorDetails, ShmemError } from "../errors.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import type { AllocationBatch } from "./api.js";
 import { explainAddress, refuseArgument, refuseUnlessStart } from "./explain.js";
 import { address as checkAddress, UNCONSTRAINED } from "./options.js";

@@ -12,7 +12,7 @@
  */
 import type { PhysicalAddress, VirtualAddress } from "../addresses.js";
 import { ShmemError } from "../errors.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import type {
   AllocateOptions,
   AllocationBatch,
@@ -46,7 +46,7 @@ import { packSnapshot, putSnapshot, unpackSnapshot } from "./snapshot.js";
 import { CoreState } from "./state.js";
 import { arenaOffsetOf, offsetOfRange, runsOf, translate, translatePhysical } from "./translation.js";
 import { probe, refill } from "./translation-cache.js";
-import { type CoreModule, releaseModule, releaseModuleAsync } from "./wasm.js";
+import { type CoreModule, MAX_PAGES, type MemoryLimit, releaseModule, releaseModuleAsync } from "./wasm.js";
 
 /** The allocator and translator over the Wasm core. Every method is documented at `CoreApi`. */
 export class Core implements CoreApi {
@@ -70,13 +70,17 @@ export class Core implements CoreApi {
     return new Core(planCore(options), releaseModule());
   }
 
-  /** Open a core over another build of it (`compileModule`), for example the one with asserts. For tests and tools. */
-  static openOver(module: CoreModule, options: CoreOptions): Core {
-    return new Core(planCore(options), module);
+  /**
+   * Open a core over another build of it (`compileModule`), for example the one with asserts. For tests and tools.
+   * `maximumPages`: how many pages of 64 KiB its memory may have at most, 1 to 65,536 (the default); a core that does not
+   * fit is refused, and one whose mapping tables may not grow is out of memory.
+   */
+  static openOver(module: CoreModule, options: CoreOptions, { maximumPages = MAX_PAGES }: MemoryLimit = {}): Core {
+    return new Core(planCore(options), module, integer("maximumPages", maximumPages, 1, MAX_PAGES, "pages"));
   }
 
-  private constructor(plan: CorePlan, module: CoreModule) {
-    const state = new CoreState(plan, module);
+  private constructor(plan: CorePlan, module: CoreModule, maximumPages: number = MAX_PAGES) {
+    const state = new CoreState(plan, module, maximumPages);
     this.#state = state;
     this.#firstZone = firstZoneOf(state, nextCallSite());
     this.frameSize = plan.frameSize;

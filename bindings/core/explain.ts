@@ -6,7 +6,7 @@
  */
 import { hex, type VirtualAddress } from "../addresses.js";
 import { type ErrorCode, type Mismatch, ShmemError } from "../errors.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import type { Explanation } from "./api.js";
 import type { CoreState, Place } from "./state.js";
 

@@ -5,7 +5,7 @@
  * literal on purpose: an engine then knows of each field that it holds a small integer, or a double, and reads it without
  * a test. A class would declare its fields first and fill them later, and each read would ask what is there.
  */
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import type { CoreState, ZoneInfo } from "./state.js";
 import type { CoreViews } from "./views.js";
 import type { CoreExports } from "./wasm.js";

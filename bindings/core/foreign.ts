@@ -6,7 +6,7 @@
  * checked before the first run is registered.
  */
 import { ADDRESS_LIMIT, hex } from "../addresses.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import { refuse, refuseArgument } from "./explain.js";
 import { address as checkAddress, integer, readOptions } from "./options.js";
 import type { CoreState } from "./state.js";

@@ -3,4 +3,4 @@ export * from "../addresses.js";
 export { type ErrorCode, type ErrorDetails, type Mismatch, ShmemError } from "../errors.js";
 export type * from "./api.js";
 export { Core } from "./core.js";
-export { type CoreModule, compileModule } from "./wasm.js";
+export { type CoreModule, compileModule, type MemoryLimit } from "./wasm.js";

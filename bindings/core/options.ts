@@ -54,7 +54,8 @@ export interface Constraints {
 }
 
 const GIB = 2 ** 30;
-const MAX_ZONES = 64;
+/** How many zones a core may have. */
+export const MAX_ZONES: number = 64;
 const MAX_FRAME = 2 ** 20;
 
 function refuse(field: string, value: unknown, unit: string, rule: string): never {

@@ -5,7 +5,7 @@
  * entry, docs/wire-format.md for readers of other languages.
  */
 import { ADDRESS_LIMIT } from "../addresses.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import type { Failure, FailureReason } from "./api.js";
 import { type Constraints, exponentOf, UNCONSTRAINED } from "./options.js";
 import type { CoreState } from "./state.js";

@@ -4,7 +4,7 @@
  */
 
 import { hex } from "../addresses.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import type { BrokenRule } from "./api.js";
 import type { CoreState } from "./state.js";
 

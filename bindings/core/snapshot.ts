@@ -13,8 +13,9 @@
  */
 import { isTypedArray } from "../buffers.js";
 import { ShmemError } from "../errors.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import type { CoreViews } from "./views.js";
+import { WASM_PAGE } from "./wasm.js";
 
 const MAGIC = 0x5348534e; // NSHS, little-endian
 const VERSION = 1;
@@ -65,7 +66,7 @@ export function unpackSnapshot(views: CoreViews, snapshot: Uint8Array): () => vo
 
 /** Put the state of a snapshot in place, unchecked: it fits, and memory is large enough. */
 export function putSnapshot(views: CoreViews, snapshot: Uint8Array): void {
-  const pages = views.u8.length / 65536;
+  const pages = views.u8.length / WASM_PAGE;
   const before = stateEnd((offset) => views.word(offset));
   const rest = snapshot.subarray(PREFIX + L.HEADER_SIZE);
   views.u8.set(snapshot.subarray(PREFIX, PREFIX + L.HEADER_SIZE), L.HEADER);

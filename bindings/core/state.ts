@@ -8,12 +8,12 @@
  * The files beside this one are functions over it; `Core` is the class that users hold.
  */
 import type { VirtualAddress } from "../addresses.js";
-import { ShmemError } from "../errors.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import { type ArenaBytes, arenaFor } from "./arena.js";
-import { type CorePlan, exponentOf, type ZonePlan } from "./options.js";
+import { openWasm } from "./open.js";
+import type { CorePlan, ZonePlan } from "./options.js";
 import { CoreViews } from "./views.js";
-import { type AuditExports, type CoreExports, type CoreModule, instantiate, instantiateAudit } from "./wasm.js";
+import { type AuditExports, type CoreExports, type CoreModule, instantiateAudit, MAX_PAGES } from "./wasm.js";
 
 /** A zone with its frame numbers. */
 export interface ZoneInfo extends ZonePlan {
@@ -44,13 +44,12 @@ export class CoreState {
   readonly #place = {} as Place;
   #audit: AuditExports | undefined;
 
-  constructor(plan: CorePlan, module: CoreModule) {
+  constructor(plan: CorePlan, module: CoreModule, maximumPages: number = MAX_PAGES) {
     this.plan = plan;
     this.frameSize = plan.frameSize;
     this.inverse = 1 / plan.frameSize;
     this.arena = arenaFor(plan);
-    this.wasm = instantiate(module);
-    layOut(this.wasm, plan);
+    this.wasm = openWasm(plan, module, maximumPages);
     this.views = new CoreViews(this.wasm.memory);
     let dense = 0;
     this.zones = plan.zones.map((zone, i) => {
@@ -135,26 +134,4 @@ export class CoreState {
       this.views.float(record + L.M_GROUP) === address;
     return starts ? record : 0;
   }
-}
-
-/** Lay a plan out in a fresh instance. `INVALID_ARGUMENT` when it needs more than linear memory can have. */
-function layOut(wasm: CoreExports, plan: CorePlan): void {
-  const shift = exponentOf(plan.frameSize);
-  const flags = plan.tags ? L.FLAG_TAGS : 0;
-  const accept = (code: number): void => {
-    if (code === L.OK) return;
-    const frames = plan.totalBytes / plan.frameSize;
-    const metadata = `${wasm.metadataBytes()} bytes of metadata`;
-    let reason = "frame numbers are 32 bits";
-    if (code === L.TOO_MUCH_METADATA) reason = `memory ends at 4 GiB and they need ${metadata}`;
-    if (code === L.NO_MEMORY) reason = `the engine refuses ${metadata}`;
-    throw new ShmemError("INVALID_ARGUMENT", `zones hold ${frames} frames, too many: ${reason}`, {
-      field: "zones",
-      value: frames,
-      unit: "frames",
-    });
-  };
-  accept(wasm.openCore(shift, plan.zones.length, flags, plan.scatterBase));
-  for (const { base, size, node, window } of plan.zones) accept(wasm.openZone(base, size, node, window));
-  accept(wasm.openMemory());
 }

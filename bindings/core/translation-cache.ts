@@ -16,7 +16,7 @@
  * Blocks of 64 frames and more, other zones, and what lies above the first 4 GiB of the first zone are not cached:
  * there the core is asked every time.
  */
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import { type FirstZone, PAGE_FRAMES } from "./first-zone.js";
 
 const CACHE_ENTRIES = 65_536;

@@ -6,7 +6,7 @@
  * included, so that a device can overrun a block and be found. Outside the windows the mapping tables answer.
  */
 import type { PhysicalAddress, VirtualAddress } from "../addresses.js";
-import * as L from "../generated/layout.js";
+import { Layout as L } from "../generated/layout.js";
 import type { PhysicalRun } from "./api.js";
 import { fault, refuse } from "./explain.js";
 import type { CoreState } from "./state.js";

@@ -4,7 +4,7 @@
  * Growing a WebAssembly memory detaches its buffer and leaves old views reading undefined and writing nowhere, without a
  * word. Only the mapping tables make the core grow; whoever calls something that may grow them calls `refresh` after it.
  */
-import type { CoreMemory } from "./wasm.js";
+import { type CoreMemory, WASM_PAGE } from "./wasm.js";
 
 export class CoreViews {
   readonly #memory: CoreMemory;
@@ -40,7 +40,7 @@ export class CoreViews {
 
   /** Make sure that the memory has at least `bytes`. Throws RangeError when the engine refuses. */
   grow(bytes: number): void {
-    const missing = Math.ceil((bytes - this.u8.length) / 65536);
+    const missing = Math.ceil((bytes - this.u8.length) / WASM_PAGE);
     if (missing > 0) this.#memory.grow(missing);
     this.refresh();
   }

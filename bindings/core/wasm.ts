@@ -65,6 +65,17 @@ export interface CoreMemory {
   grow(pages: number): number;
 }
 
+/** Bytes of a page of WebAssembly's. */
+export const WASM_PAGE: number = 65_536;
+/** 4 GiB, all that 32 bits can address. A maximum is what lets several workers share a memory. */
+export const MAX_PAGES: number = 65_536;
+
+/** How much linear memory a core may have. */
+export interface MemoryLimit {
+  /** Pages of 64 KiB, 1 to 65,536. */
+  readonly maximumPages?: number;
+}
+
 declare const moduleBrand: unique symbol;
 
 /** A compiled build of the core: a `WebAssembly.Module`. */
@@ -113,11 +124,25 @@ export function instantiateAudit(memory: CoreMemory): AuditExports {
   return instantiateSync<AuditExports>(compiled, imports).instance.exports as AuditExports;
 }
 
-/** A fresh instance with its own memory; `NO_WASM` where there can be none. The debug build's `abort` throws. */
-export function instantiate(module: CoreModule): CoreExports {
+/** Linear memory of so many bytes, rounded up to pages, all zero; undefined where the engine refuses. */
+export function makeMemory(bytes: number, maximumPages: number): CoreMemory | undefined {
+  try {
+    return new WebAssembly.Memory({ initial: Math.ceil(bytes / WASM_PAGE), maximum: maximumPages });
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) return undefined;
+    return refuse(error); // there is no WebAssembly
+  }
+}
+
+/**
+ * A fresh instance over a memory; `NO_WASM` where there can be none. The debug build's `abort` throws. A module that
+ * imports no memory has its own, so everybody looks at `exports.memory`.
+ */
+export function instantiate(module: CoreModule, memory: CoreMemory): CoreExports {
   const compiled = module as unknown as WebAssembly.Module;
   return loaded(() => {
-    const exports = instantiateSync<CoreExports>(compiled).instance.exports as CoreExports;
+    const env = { memory: memory as unknown as WebAssembly.Memory };
+    const exports = instantiateSync<CoreExports>(compiled, { env }).instance.exports as CoreExports;
     if (!exports.openCore) throw "it is not the core";
     return exports;
   });

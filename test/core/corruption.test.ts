@@ -12,7 +12,7 @@ import { planCore } from "../../bindings/core/options.js";
 import { findings, UNREADABLE } from "../../bindings/core/rules.js";
 import { CoreState } from "../../bindings/core/state.js";
 import { releaseModule } from "../../bindings/core/wasm.js";
-import * as L from "../../bindings/generated/layout.js";
+import { Layout as L } from "../../bindings/generated/layout.js";
 
 const FRAME = 64;
 const PAGE = 64;

@@ -1,17 +1,18 @@
 /**
  * Linear memory that the engine will not let grow. Misuse G07.
  *
- * The modules are the release and the debug build with a maximum written into their memory section, so it is the engine
- * that refuses, not a stand-in for it. The core grows when it opens, and when its mapping tables are full.
+ * The memory that the core is given has a maximum, so it is the engine that refuses, not a stand-in for it. A core gets its
+ * memory when it opens, and more of it when its mapping tables are full.
  */
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Core, compileModule } from "../../bindings/core/index.js";
-import * as L from "../../bindings/generated/layout.js";
+import { Layout as L } from "../../bindings/generated/layout.js";
 import {
   type AllocationHandle,
   type CoreApi,
+  type CoreOptions,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
   NdisAllocateSharedMemory,
@@ -20,7 +21,6 @@ import {
 } from "../../bindings/index.js";
 import { type Block, open as openRig, sharedMemoryParameters } from "../ndis/rig.js";
 import { FRAME, MIB, refuses, SMALL, sound, take, untouched } from "./expect.js";
-import { limitMemory } from "./limited.js";
 
 const FRAMES = 4096;
 /** A zone whose books take several pages of linear memory, and one whose books fit in the first. */
@@ -59,13 +59,15 @@ function comb(core: CoreApi): VirtualAddress[] {
 for (const name of ["release", "debug"]) {
   const test = suite(`growth, ${name}`);
   const bytes = new Uint8Array(readFileSync(`build/${name}.wasm`));
-  const within = (pages: number): ReturnType<typeof compileModule> => compileModule(limitMemory(bytes, pages));
+  const module = compileModule(bytes);
+  const openWithin = (maximumPages: number, options: CoreOptions): Core =>
+    Core.openOver(module, options, { maximumPages });
 
   /** The fewest pages in which a core of a zone opens. */
   const pagesNeeded = (zone = ZONE): number => {
     for (let pages = 1; ; pages++) {
       try {
-        Core.openOver(within(pages), { zones: [zone], arena: null });
+        openWithin(pages, { zones: [zone], arena: null });
         return pages;
       } catch {
         if (pages === 64) throw new Error("no core of this size opens in 4 MiB");
@@ -73,24 +75,53 @@ for (const name of ["release", "debug"]) {
     }
   };
 
+  test("opening, allocating, freeing and translating detach no buffer", () => {
+    const made: { readonly memory: WebAssembly.Memory; readonly buffer: ArrayBuffer }[] = [];
+    const real = WebAssembly.Memory;
+    WebAssembly.Memory = class extends real {
+      constructor(descriptor: WebAssembly.MemoryDescriptor) {
+        super(descriptor);
+        made.push({ memory: this, buffer: this.buffer });
+      }
+    };
+    try {
+      const zones = Array.from({ length: 64 }, (_, i) => ({ base: (64 - i) * 2 ** 32, size: 2 ** 20 }));
+      for (const options of [{ zones: [WIDE] }, { zones: [ZONE], tags: true }, { zones }, SMALL]) {
+        const core = Core.openOver(module, { ...options, arena: null });
+        const blocks = Array.from({ length: 3000 }, (_, i) => core.allocate(1 + i * 7));
+        for (const block of blocks) if (block !== 0) core.virtualOf(core.physicalOf(block));
+        core.allocateBatch(new Uint32Array(400).fill(100), new Float64Array(400));
+        for (const block of blocks) if (block !== 0) core.free(block);
+        sound(core);
+      }
+    } finally {
+      WebAssembly.Memory = real;
+    }
+    assert.ok(made.length >= 4, `${made.length} memories were made`);
+    for (const { memory, buffer } of made) {
+      assert.ok(buffer.byteLength > 0);
+      assert.ok(memory.buffer === buffer);
+    }
+  });
+
   test("misuse G07: a core that the engine gives no memory to is refused when it opens, with what it needs", () => {
     const needed = pagesNeeded(WIDE);
     assert.ok(needed > 1, "a smaller memory than this can be tried");
     for (const pages of [needed - 1, 1]) {
-      const error = refuses(() => Core.openOver(within(pages), { zones: [WIDE], arena: null }), "INVALID_ARGUMENT");
+      const error = refuses(() => openWithin(pages, { zones: [WIDE], arena: null }), "INVALID_ARGUMENT");
       assert.is(error.field, "zones");
       assert.is(error.value, 2 ** 16);
       const [, wanted] = /the engine refuses (\d+) bytes of metadata/.exec(error.message) ?? [];
       assert.ok(Number(wanted) > pages * 65536 && Number(wanted) <= needed * 65536, error.message);
     }
     // What needs less opens over the same module, and works.
-    const small = Core.openOver(within(needed - 1), SMALL);
+    const small = openWithin(needed - 1, SMALL);
     small.free(take(small, FRAME));
     sound(small);
   });
 
   test("misuse G07: a block that cannot be registered is out of memory, never an exception, and nothing has changed", () => {
-    const core = Core.openOver(within(pagesNeeded()), { zones: [ZONE], arena: null });
+    const core = openWithin(pagesNeeded(), { zones: [ZONE], arena: null });
     const empty = core.digest();
     const kept = comb(core);
     const scattered: VirtualAddress[] = [];
@@ -110,7 +141,7 @@ for (const name of ["release", "debug"]) {
     assert.ok(freeBytes > 3 * FRAME, "it is not the frames that are short");
     assert.is(core.lastFailure?.freeBytes, freeBytes);
     sound(core);
-    const unbound = Core.openOver(within(64), { zones: [ZONE], arena: null });
+    const unbound = openWithin(64, { zones: [ZONE], arena: null });
     comb(unbound);
     for (let i = 0; i <= scattered.length; i++) take(unbound, 3 * FRAME, { contiguous: false });
     // Foreign ranges stand in the same tables: an argument is refused, as the page of `map` says.
@@ -128,7 +159,7 @@ for (const name of ["release", "debug"]) {
   });
 
   test("misuse G07: a batch whose entries cannot be registered serves the others", () => {
-    const core = Core.openOver(within(pagesNeeded()), { zones: [ZONE], arena: null });
+    const core = openWithin(pagesNeeded(), { zones: [ZONE], arena: null });
     comb(core);
     while (core.allocate(3 * FRAME, { contiguous: false }) !== 0);
     const addresses = new Float64Array(4);
@@ -141,11 +172,11 @@ for (const name of ["release", "debug"]) {
   });
 
   test("misuse G07: a snapshot that needs more memory than there is to be had is BAD_SNAPSHOT, and nothing is loaded", () => {
-    const wide = Core.openOver(within(64), { zones: [ZONE], arena: null });
+    const wide = openWithin(64, { zones: [ZONE], arena: null });
     const runs = Array.from({ length: 4096 }, (_, i) => ({ physical: 2 ** 40 + 2 * i * FRAME, lengthBytes: FRAME }));
     wide.map(at(2 ** 50), runs);
     const snapshot = wide.snapshot();
-    const core = Core.openOver(within(pagesNeeded()), { zones: [ZONE], arena: null });
+    const core = openWithin(pagesNeeded(), { zones: [ZONE], arena: null });
     const block = take(core, 3 * FRAME);
     const error = untouched(core, () => core.restore(snapshot), "BAD_SNAPSHOT");
     assert.is(error.unit, "bytes");
@@ -156,7 +187,7 @@ for (const name of ["release", "debug"]) {
   test("misuse G07: NdisAllocateSharedMemory answers RESOURCES", async () => {
     const rig = await openRig(
       {},
-      { zones: [ZONE], arena: null, core: (options) => Core.openOver(within(pagesNeeded() + 1), options) },
+      { zones: [ZONE], arena: null, core: (options) => openWithin(pagesNeeded() + 1, options) },
     );
     const { core } = rig.machine;
     const blocks = Array.from({ length: FRAMES }, () => rig.nic.allocate(FRAME) as Block);

@@ -16,7 +16,7 @@ import { Core } from "../../bindings/core/index.js";
 import { planCore } from "../../bindings/core/options.js";
 import { CoreState } from "../../bindings/core/state.js";
 import { compileModule } from "../../bindings/core/wasm.js";
-import * as L from "../../bindings/generated/layout.js";
+import { Layout as L } from "../../bindings/generated/layout.js";
 import { type CoreOptions, ShmemError, type VirtualAddress } from "../../bindings/index.js";
 import { Duel, seedOf } from "./duel.js";
 import { generator } from "./expect.js";

@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { planCore } from "../../bindings/core/options.js";
 import { CoreState } from "../../bindings/core/state.js";
 import { compileModule, releaseModule } from "../../bindings/core/wasm.js";
-import * as L from "../../bindings/generated/layout.js";
+import { Layout as L } from "../../bindings/generated/layout.js";
 import type { CoreOptions } from "../../bindings/index.js";
 import { generator } from "./expect.js";
 

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { VirtualAddress } from "../../bindings/core/index.js";
-import * as L from "../../bindings/generated/layout.js";
+import { Layout as L } from "../../bindings/generated/layout.js";
 import { readCapture } from "../../src/capture/index.js";
 import { DRIVERS } from "../../src/drivers/index.js";
 import { Machine } from "../../src/index.js";

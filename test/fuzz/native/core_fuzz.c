@@ -20,7 +20,8 @@
 #define MAX_BLOCKS 1100
 
 static Z_core_instance_t core[GEOMETRY_COUNT];
-/* verify and digests are a module of their own over the same memory. */
+/* The host makes the memory; verify and digests are a module of their own over the same one. */
+static wasm_rt_memory_t memories[GEOMETRY_COUNT];
 static Z_audit_instance_t audit[GEOMETRY_COUNT];
 static Z_audit_instance_t *auditor;
 
@@ -44,6 +45,7 @@ static uint16_t owner[MAX_FRAMES]; /* 0 free, else 1 + index of the block: kept 
 static uint8_t started[MAX_FRAMES];
 static const Geometry *g;
 static Z_core_instance_t *c;
+static wasm_rt_memory_t *memory; /* that of c */
 static uint32_t free_frames, total_frames;
 static uint32_t zone_first[4]; /* the core's number of the first frame of each zone */
 
@@ -59,12 +61,12 @@ static void fail(const char *what) {
 
 static uint32_t word(uint32_t at) {
   uint32_t value;
-  memcpy(&value, c->w2c_memory.data + at, 4);
+  memcpy(&value, memory->data + at, 4);
   return value;
 }
 
-static void set_word(uint32_t at, uint32_t value) { memcpy(c->w2c_memory.data + at, &value, 4); }
-static void set_f64(uint32_t at, double value) { memcpy(c->w2c_memory.data + at, &value, 8); }
+static void set_word(uint32_t at, uint32_t value) { memcpy(memory->data + at, &value, 4); }
+static void set_f64(uint32_t at, double value) { memcpy(memory->data + at, &value, 8); }
 
 /* Every geometry is opened once; a copy of its memory is what each input starts from. */
 static void open_all(void) {
@@ -72,8 +74,9 @@ static void open_all(void) {
   Z_audit_init_module();
   for (int i = 0; i < GEOMETRY_COUNT; i++) {
     const Geometry *one = &geometries[i];
-    Z_core_instantiate(&core[i]);
-    env[i].memory = &core[i].w2c_memory;
+    wasm_rt_allocate_memory(&memories[i], 1, 65536); /* opening grows it */
+    env[i].memory = &memories[i];
+    Z_core_instantiate(&core[i], &env[i]);
     Z_audit_instantiate(&audit[i], &env[i]);
     if (Z_coreZ_openCore(&core[i], one->frame_shift, one->zones, one->tags ? 1 : 0, 140737488355328.0 * 2)) fail("openCore");
     for (uint32_t z = 0; z < one->zones; z++) {
@@ -82,9 +85,10 @@ static void open_all(void) {
     }
     if (Z_coreZ_openMemory(&core[i])) fail("openMemory");
     c = &core[i];
+    memory = &memories[i];
     fresh_bytes[i] = word(H_INDEX_BASE) + word(H_MAP_CAPACITY) * INDEX_RECORD;
     fresh[i] = malloc(fresh_bytes[i]);
-    memcpy(fresh[i], c->w2c_memory.data, fresh_bytes[i]);
+    memcpy(fresh[i], memory->data, fresh_bytes[i]);
   }
   opened = 1;
 }
@@ -249,10 +253,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint32_t which = size == 0 ? 0 : data[0] % GEOMETRY_COUNT;
   g = &geometries[which];
   c = &core[which];
+  memory = &memories[which];
   auditor = &audit[which];
   uint32_t end = word(H_INDEX_BASE) + word(H_MAP_CAPACITY) * INDEX_RECORD;
-  memcpy(c->w2c_memory.data, fresh[which], fresh_bytes[which]);
-  if (end > fresh_bytes[which]) memset(c->w2c_memory.data + fresh_bytes[which], 0, end - fresh_bytes[which]);
+  memcpy(memory->data, fresh[which], fresh_bytes[which]);
+  if (end > fresh_bytes[which]) memset(memory->data + fresh_bytes[which], 0, end - fresh_bytes[which]);
   total_frames = 0;
   for (uint32_t z = 0; z < g->zones; z++) {
     zone_first[z] = word(ZONES + z * ZONE_SIZE + Z_FIRST);

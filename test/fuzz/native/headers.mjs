@@ -8,9 +8,8 @@ const folder = process.argv[2];
 if (folder === undefined) throw new Error("which folder?");
 
 const layout = readFileSync(join(root, "bindings/generated/layout.ts"), "utf8");
-const constants = [...layout.matchAll(/^export const (\w+): number = (\d+);$/gm)].map(
-  ([, name, value]) => `#define ${name} ${value}u`,
-);
+const constants = [...layout.matchAll(/^ {2}(\w+) = (\d+),$/gm)].map(([, name, value]) => `#define ${name} ${value}u`);
+if (constants.length === 0) throw new Error("no constant found in bindings/generated/layout.ts");
 writeFileSync(join(folder, "layout.h"), `${constants.join("\n")}\n`);
 
 const { GEOMETRIES, KIND_TABLE, OPERATION_KINDS } = await import(pathToFileURL(join(root, "dist/fuzz.js")).href);
