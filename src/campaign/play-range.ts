@@ -93,10 +93,12 @@ export async function playRange(subject: Subject, assignment: Assignment, calls:
   const skip = new Set(assignment.skip);
   const known = new Set(assignment.known);
   const told = new Set<number>();
+  const late = new LateExceptions();
   let piece = new PieceBuilder(job);
   const search = searchOf(job, from, to, bound);
   player.exact = search.exact;
   let before: Parameters<Search["next"]>[0];
+  let last: { readonly scenario: Scenario; readonly position: number } | undefined;
   for (let planned = search.next(undefined); planned !== undefined; planned = search.next(before)) {
     const { scenario, position } = planned;
     if (position >= to) break;
@@ -125,14 +127,47 @@ export async function playRange(subject: Subject, assignment: Assignment, calls:
         player.exact = search.exact;
       }
     }
+    last = { scenario, position };
     if (piece.scenarios >= PIECE) {
+      await new Promise((done) => setImmediate(done)); // Messages leave, and what a driver set for later happens now.
+      late.take(piece, last);
       calls.piece(piece.made(position + 1, player, false));
       piece = new PieceBuilder(job);
-      await new Promise((done) => setImmediate(done)); // Messages leave, and what a driver set for later happens now.
-    }
+    } else late.take(piece, last);
   }
-  await new Promise((done) => setImmediate(done));
+  // What a driver set for now or the next millisecond happens before the range is said to be through.
+  await new Promise((done) => setTimeout(done, 2));
+  late.take(piece, last);
+  late.close();
   calls.piece(piece.made(to, player, true));
+}
+
+/**
+ * Exceptions that nobody waited for: of a timer, a microtask or a promise of the driver's own. They would end the thread, and
+ * the scenario would be guessed from where it was by then; here they belong to the scenario that was played last.
+ */
+class LateExceptions {
+  #message: string | undefined;
+  readonly #note = (error: unknown): void => {
+    this.#message ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+  };
+
+  constructor() {
+    process.on("uncaughtException", this.#note);
+    process.on("unhandledRejection", this.#note);
+  }
+
+  take(piece: PieceBuilder, last: { readonly scenario: Scenario; readonly position: number } | undefined): void {
+    if (this.#message === undefined || last === undefined) return;
+    const message = `the driver threw when nobody waited for it: ${this.#message}`;
+    this.#message = undefined;
+    piece.found({ rule: "DriverEndsThread", code: "THROW", call: "", message }, last.scenario, last.position);
+  }
+
+  close(): void {
+    process.removeListener("uncaughtException", this.#note);
+    process.removeListener("unhandledRejection", this.#note);
+  }
 }
 
 class PieceBuilder {
@@ -146,7 +181,11 @@ class PieceBuilder {
     this.#job = job;
   }
 
-  found(finding: DriverFinding, scenario: Scenario, position: number): void {
+  found(
+    finding: Pick<DriverFinding, "rule" | "code" | "call" | "message">,
+    scenario: Scenario,
+    position: number,
+  ): void {
     const key = findingClass(finding);
     const before = this.#findings.get(key);
     if (before !== undefined) {
@@ -161,7 +200,9 @@ class PieceBuilder {
       count: 1,
       first: { search, seed, scenario: position, bytes: scenarioToHex(scenario) },
       message: finding.message,
-      reproductions: [],
+      // What ends a thread is not shrunk, since a try of it would end this one.
+      reproductions:
+        finding.rule === "DriverEndsThread" ? [{ bytes: scenarioToHex(scenario), text: `${finding.message}\n` }] : [],
     });
   }
 
