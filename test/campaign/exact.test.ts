@@ -156,8 +156,9 @@ check("one worker comes to what the fuzzer alone comes to, in one run from end t
         result.hash,
       ])
     ).rows;
-    if (registers === null) assert.is((row?.exact as Buffer).length, (some?.length ?? 0) * 8);
-    else assert.ok(Buffer.from(registers).equals(row?.registers as Buffer));
+    assert.ok(row !== undefined);
+    if (registers === null) assert.is((row.exact as Buffer).length, (some?.length ?? 0) * 8);
+    else assert.ok(Buffer.from(registers).equals(row.registers as Buffer));
     const counted = (
       all: readonly { readonly count: number; readonly first: object }[],
       field: "bytes" | "hex",
