@@ -67,7 +67,13 @@ export type ErrorCode =
   /** A hostile or damaged snapshot. */
   | "BAD_SNAPSHOT"
   /** A hostile or damaged packet capture; `value` is the byte offset. */
-  | "BAD_CAPTURE";
+  | "BAD_CAPTURE"
+  /** A database without campaign tables or of another layout; a campaign, bundle or driver that is not there or differs. */
+  | "BAD_CAMPAIGN"
+  /** A campaign or job of another version of this package; `value` is that version. */
+  | "FOREIGN_VERSION"
+  /** An optional package that the call needs is not installed; `value` is its name. */
+  | "MISSING_PEER";
 
 /** What an error says beside its code and message. Each field is there only where it means something. */
 export interface ErrorDetails {

@@ -67,10 +67,12 @@ const ENTRIES = {
   "fuzz-arbitraries": "src/fuzz/arbitraries.ts",
   bench: "bench/index.ts",
   "bench-child": "bench/process/child.ts",
+  campaign: "src/campaign/index.ts",
+  "campaign-player": "src/campaign/player-thread.ts",
   cli: "src/cli/index.ts",
 };
 /** For Node alone, or for test runners that bring fast-check: no CommonJS twin, no browser bundle. */
-const NODE_ONLY = new Set(["bench", "bench-child", "cli", "fuzz-arbitraries"]);
+const NODE_ONLY = new Set(["bench", "bench-child", "campaign", "campaign-player", "cli", "fuzz-arbitraries"]);
 
 class BuildError extends Error {}
 

@@ -7,14 +7,15 @@
  */
 import { EXIT } from "../report/index.js";
 import { benchCommand } from "./bench/index.js";
+import { campaignCommand } from "./campaign/campaign.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
 import { fuzzCommand } from "./fuzz/fuzz.js";
 import { runCommand } from "./run/run.js";
 
-const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand];
+const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand, campaignCommand];
 
 function help(): string {
-  const names = COMMANDS.map((command) => `  ${command.name.padEnd(8)}${command.summary}`);
+  const names = COMMANDS.map((command) => `  ${command.name.padEnd(10)}${command.summary}`);
   return [
     "ndis-shmem: the NDIS shared-memory path in user mode",
     "",

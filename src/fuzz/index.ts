@@ -44,11 +44,12 @@ export {
   scenarioToHex,
 } from "./scenario/scenario.js";
 export { type SearchProgress, stateNumber } from "./searches/progress.js";
-export { scenarioOf } from "./searches/random.js";
+export { randomSearch, scenarioOf } from "./searches/random.js";
 export type { FoundScenario } from "./searches/run.js";
-export { SEARCHES, type SearchName } from "./searches/search.js";
+export { type Outcome, type Planned, SEARCHES, type Search, type SearchName } from "./searches/search.js";
 export { shrinkScenario } from "./searches/shrink.js";
-export { sweepScenario } from "./searches/sweep.js";
+export { SWEEP_STRIDE, sweepScenario, sweepSearch } from "./searches/sweep.js";
+export { systematicSearch } from "./searches/systematic.js";
 export { CorePlayer, type OpenCore, type RewindableCore } from "./sequences/core-player.js";
 export { EXHAUSTIVE_OPTIONS, EXHAUSTIVE_STEPS, type ExhaustiveResult, exhaust } from "./sequences/exhaustive.js";
 export { GEOMETRIES, type Geometry, geometryOf } from "./sequences/geometries.js";

@@ -30,4 +30,12 @@ export class Situations {
     this.#reached[index] = 1;
     this.count++;
   }
+
+  /** One bit for each situation, set where it was reached. The union of two workers is the or of their bytes. */
+  toBits(): Uint8Array {
+    const bits = new Uint8Array(this.#reached.length >> 3);
+    for (const [index, reached] of this.#reached.entries())
+      bits[index >> 3] = (bits[index >> 3] as number) | (reached << (index & 7));
+    return bits;
+  }
 }
