@@ -67,7 +67,13 @@ export type ErrorCode =
   /** A hostile or damaged snapshot. */
   | "BAD_SNAPSHOT"
   /** A hostile or damaged packet capture; `value` is the byte offset. */
-  | "BAD_CAPTURE";
+  | "BAD_CAPTURE"
+  /** A driver in C read or wrote an address that it may not touch, its own stack's end included. */
+  | "BAD_ACCESS"
+  /** A call into a driver in C that never ends. */
+  | "ENDLESS_LOOP"
+  /** A driver in C divided by zero, called what is no function, or stopped itself. */
+  | "TRAP";
 
 /** What an error says beside its code and message. Each field is there only where it means something. */
 export interface ErrorDetails {

@@ -7,11 +7,12 @@
  */
 import { EXIT } from "../report/index.js";
 import { benchCommand } from "./bench/index.js";
+import { ccCommand } from "./cc/cc.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
 import { fuzzCommand } from "./fuzz/fuzz.js";
 import { runCommand } from "./run/run.js";
 
-const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand];
+const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand, ccCommand];
 
 function help(): string {
   const names = COMMANDS.map((command) => `  ${command.name.padEnd(8)}${command.summary}`);
