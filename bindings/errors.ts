@@ -73,7 +73,13 @@ export type ErrorCode =
   /** A campaign or job of another version of this package; `value` is that version. */
   | "FOREIGN_VERSION"
   /** An optional package that the call needs is not installed; `value` is its name. */
-  | "MISSING_PEER";
+  | "MISSING_PEER"
+  /** A driver in C read or wrote an address that it may not touch, its own stack's end included. */
+  | "BAD_ACCESS"
+  /** A call into a driver in C that never ends. */
+  | "ENDLESS_LOOP"
+  /** A driver in C divided by zero, called what is no function, or stopped itself. */
+  | "TRAP";
 
 /** What an error says beside its code and message. Each field is there only where it means something. */
 export interface ErrorDetails {

@@ -64,6 +64,7 @@ const ENTRIES = {
   core: "bindings/core/index.ts",
   ndis: "bindings/ndis/index.ts",
   fuzz: "src/fuzz/index.ts",
+  c: "src/c/index.ts",
   "fuzz-arbitraries": "src/fuzz/arbitraries.ts",
   bench: "bench/index.ts",
   "bench-child": "bench/process/child.ts",
@@ -388,6 +389,7 @@ async function buildBundles() {
   ];
   for (const { path, contents } of outputs) write(path, contents);
   sayIfTooLarge("dist/browser/core.standalone.js");
+  for (const part of ["include", "shim"]) cpSync(at("src/c", part), at("dist/c", part), { recursive: true });
   if (entries.cli !== undefined) chmodSync(at("dist/cli.js"), 0o755);
   removeLeftovers(new Set(outputs.map(({ path }) => path)));
   return outputs.map(({ path }) => path);
@@ -411,7 +413,7 @@ async function buildBrowser(names, entries) {
 function removeLeftovers(kept) {
   for (const path of filesUnder(at("dist"))) {
     const [top] = relative(at("dist"), path).split(sep);
-    if (!["types", "types-cjs", "bench"].includes(top) && !kept.has(path)) rmSync(path);
+    if (!["types", "types-cjs", "bench", "c"].includes(top) && !kept.has(path)) rmSync(path);
   }
 }
 

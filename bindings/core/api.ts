@@ -23,6 +23,11 @@ export interface ZoneOptions {
   readonly node?: number;
   /** Where the zone's bytes start in the arena. Default: where the previous zone's bytes end (0 for the first). */
   readonly arenaOffset?: number;
+  /**
+   * Where the zone's virtual window starts; positive, congruent to `base` modulo a group (64 frames) and 64 KiB. Windows do
+   * not overlap. Default: behind the previous zone's, see `CoreOptions.virtualBase`.
+   */
+  readonly virtualBase?: number;
 }
 
 /**

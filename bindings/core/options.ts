@@ -53,6 +53,8 @@ export interface Constraints {
   readonly tag: number;
 }
 
+/** Frames of a group: blocks are placed by them. */
+const GROUP_FRAMES = 64;
 const GIB = 2 ** 30;
 /** How many zones a core may have. */
 export const MAX_ZONES: number = 64;
@@ -185,12 +187,21 @@ function congruent(from: number, to: number): number {
   return from + gap;
 }
 
+/** A window that the host chose: positive, and congruent to its zone modulo a group and 64 KiB. */
+function windowOf(value: unknown, field: string, base: number, frameSize: number): number {
+  const window = address(value, field);
+  const modulus = Math.max(GROUP_FRAMES * frameSize, 65_536);
+  if (window === 0 || Math.abs(window - base) % modulus !== 0)
+    refuse(field, window, "address", `must be positive and congruent to the zone's base modulo ${modulus}`);
+  return window;
+}
+
 function ceilTo(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
 const CORE_KEYS = ["zones", "frameSize", "virtualBase", "arena", "tags"] as const;
-const ZONE_KEYS = ["base", "size", "node", "arenaOffset"] as const;
+const ZONE_KEYS = ["base", "size", "node", "arenaOffset", "virtualBase"] as const;
 
 /** Validate the options of a core and lay out its virtual windows. */
 export function planCore(options: CoreOptions): CorePlan {
@@ -224,7 +235,12 @@ export function planCore(options: CoreOptions): CorePlan {
         ? arenaEnd
         : integer(`${name}.arenaOffset`, zone.arenaOffset, 0, ADDRESS_LIMIT - size, "bytes");
     arenaEnd = arenaOffset + size;
-    const window = virtualBase === "identity" ? base : congruent(windowFrom, base);
+    const window =
+      zone.virtualBase !== undefined
+        ? windowOf(zone.virtualBase, `${name}.virtualBase`, base, frameSize)
+        : virtualBase === "identity"
+          ? base
+          : congruent(windowFrom, base);
     if (window + size > ADDRESS_LIMIT)
       refuse("virtualBase", virtualBase, "address", `leaves no room below 2^52 for the window of ${name}`);
     windowFrom = window + size + GIB;
@@ -232,6 +248,8 @@ export function planCore(options: CoreOptions): CorePlan {
       const other = zones[k] as ZonePlan;
       if (base < other.base + other.size && other.base < base + size)
         refuse(`${name}.base`, base, "address", `overlaps zones[${k}] (${hex(other.base)}, ${other.size} bytes)`);
+      if (window < other.window + other.size && other.window < window + size)
+        refuse(`${name}.virtualBase`, window, "address", `overlaps the window of zones[${k}] (${hex(other.window)})`);
       if (arenaOffset < other.arenaOffset + other.size && other.arenaOffset < arenaOffset + size)
         refuse(`${name}.arenaOffset`, arenaOffset, "bytes", `overlaps the arena bytes of zones[${k}]`);
     }

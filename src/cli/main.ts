@@ -8,11 +8,12 @@
 import { EXIT } from "../report/index.js";
 import { benchCommand } from "./bench/index.js";
 import { campaignCommand } from "./campaign/campaign.js";
+import { ccCommand } from "./cc/cc.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
 import { fuzzCommand } from "./fuzz/fuzz.js";
 import { runCommand } from "./run/run.js";
 
-const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand, campaignCommand];
+const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand, campaignCommand, ccCommand];
 
 function help(): string {
   const names = COMMANDS.map((command) => `  ${command.name.padEnd(10)}${command.summary}`);

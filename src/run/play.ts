@@ -19,6 +19,7 @@ import {
   NDIS_STATUS_SUCCESS,
   ShmemError,
   statusName,
+  type Violation,
 } from "../../bindings/index.js";
 import type { Capture } from "../capture/index.js";
 import type { DriverModel } from "../drivers/index.js";
@@ -85,9 +86,12 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   const { driver, capture, seed } = options;
   const started = options.wallMs();
   const base = driver.addressing === 32 ? ARENA_BASE : HIGH_ARENA_BASE;
-  const zones = [{ base, size: arenaSize(options.arenaBytes ?? driver.arenaBytes) }];
+  const size = arenaSize(options.arenaBytes ?? driver.arenaBytes);
+  const own = driver.memory?.(size, base);
+  const zones = own?.zones ?? [{ base, size }];
   const machine = await Machine.open({
     zones,
+    ...(own === undefined ? {} : { arena: own.arena }),
     seed,
     schedule: options.schedule ?? "fifo",
     choices: { policy: "collect" },
@@ -205,7 +209,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
       largestFreeBytes: result.memory.largestFreeBytes,
     },
     leaks: result.leaks.length,
-    violations: [...reportedViolations(result), ...reportedFailures(failures, result)],
+    violations: [...reportedViolations(result, driver.explain), ...reportedFailures(failures, result)],
     digest: result.logDigest,
     timing: {
       wallMs: Math.round(wallMs * 1000) / 1000,
@@ -240,7 +244,7 @@ async function tryTo<T>(action: () => Promise<T>): Promise<{ value?: T; failure?
   }
 }
 
-function reportedViolations(result: MachineReport): ReportedViolation[] {
+function reportedViolations(result: MachineReport, explain?: (violation: Violation) => string): ReportedViolation[] {
   return result.violations.map((violation) => ({
     rule: violation.rule,
     code: violation.code,
@@ -249,7 +253,7 @@ function reportedViolations(result: MachineReport): ReportedViolation[] {
         ? null
         : `${bugText(violation.bugCheck.code)}/${bugText(violation.bugCheck.parameters[0])}`,
     call: violation.call,
-    message: violation.message,
+    message: explain === undefined ? violation.message : explain(violation),
   }));
 }
 

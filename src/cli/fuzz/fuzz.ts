@@ -14,6 +14,7 @@ import { isMainThread, parentPort } from "node:worker_threads";
 import { ShmemError } from "../../../bindings/index.js";
 import type { FuzzDriver, FuzzReport, Scenario, ScenarioCheck, SearchName, SearchProgress } from "../../fuzz/index.js";
 import { EXIT } from "../../report/index.js";
+import { isCompiled, loadCompiled } from "../cc/load.js";
 import { type Command, type CommandIo, parseInteger, UsageError } from "../command.js";
 import { fuzzInWorkers } from "./workers.js";
 
@@ -27,8 +28,10 @@ const HELP = `usage: ndis-shmem fuzz DRIVER [OPTIONS]
 Explore what the machine may do to a driver, and show the shortest way to what
 goes wrong. DRIVER is a module (./my-driver.mjs) that exports \`driver\`, or by
 default, { name, DriverEntry, device?, settings?, arenaBytes?, addressing? },
-and may export \`check\`; or a driver of this package (e100bex, ...).
+and may export \`check\`; or a driver of this package (e100bex, ...); or a
+DRIVER.wasm that \`ndis-shmem cc\` made, with --device.
 
+  --device FILE      with a DRIVER.wasm: the module with the model of its device
   --seconds N        stop after N seconds (default 30, unless --runs is given)
   --runs N           stop after N scenarios
   --seed N           0 to 2^53 - 1 (default 1); one seed, one history
@@ -54,6 +57,7 @@ exit codes: 0 nothing found, 1 a finding, 2 usage or unreadable file
 `;
 
 const OPTIONS = {
+  device: { type: "string" },
   seconds: { type: "string" },
   runs: { type: "string" },
   seed: { type: "string" },
@@ -80,6 +84,8 @@ const DEFAULT_SECONDS = 30;
 /** What was asked for. */
 export interface FuzzArguments {
   readonly driver: string | undefined;
+  /** Of a driver compiled from C: the module with the model of its device. */
+  readonly device: string | undefined;
   readonly seconds: number;
   readonly runs: number;
   readonly seed: number;
@@ -115,7 +121,7 @@ export const fuzzCommand: Command = {
     if (given.target !== undefined) return (await import("./targets.js")).fuzzTargets(given, io);
     if (given.driver === undefined) throw new UsageError("which driver? Give a module or the name of one of ours");
     const fuzz = await import("../../fuzz/index.js");
-    const { driver, check } = await load(fuzz, given.driver);
+    const { driver, check } = await load(fuzz, given.driver, given.device);
     const scenario = scenarioGiven(fuzz, given);
     if (scenario !== undefined) return replay(fuzz, driver, check, scenario, given, io);
     const started = performance.now();
@@ -152,6 +158,7 @@ function parse(args: readonly string[]): FuzzArguments {
     search: search as SearchName | "all",
     bound: number("bound", 4, 1, 20),
     jobs: number("jobs", 1, 1, 64),
+    device: values.device,
     out: values.out ?? ".",
     replay: values.replay,
     scenario: values.scenario,
@@ -170,9 +177,11 @@ function parse(args: readonly string[]): FuzzArguments {
 async function load(
   fuzz: Fuzz,
   name: string,
+  device: string | undefined,
 ): Promise<{ readonly driver: FuzzDriver; readonly check: ScenarioCheck | undefined }> {
   const ours = fuzz.BUILT_IN_DRIVERS.find((one) => one.name === name);
   if (ours !== undefined) return { driver: ours, check: undefined };
+  if (isCompiled(name)) return { driver: (await loadCompiled(name, device)) as FuzzDriver, check: undefined };
   const path = resolve(name);
   if (!existsSync(path)) {
     const names = fuzz.BUILT_IN_DRIVERS.map((one) => one.name).join(", ");
@@ -328,7 +337,7 @@ function writeFiles(fuzz: Fuzz, report: FuzzReport, given: FuzzArguments, comman
       `${JSON.stringify({ driver: given.driver, seed: report.seed, search: found.by, position: found.position, rule: found.finding.rule, scenario: found.hex, events: found.scenario.events }, null, 2)}\n`,
     ],
   ];
-  if (existsSync(resolve(given.driver))) {
+  if (existsSync(resolve(given.driver)) && !isCompiled(given.driver)) {
     const path = relative(folder, resolve(given.driver)).replaceAll("\\", "/");
     const specifier = path.startsWith(".") ? path : `./${path}`;
     const text = (framework: "uvu" | "node:test"): string =>

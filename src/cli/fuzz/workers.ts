@@ -64,6 +64,7 @@ function workerArguments(given: FuzzArguments, k: number): string[] {
   return [
     "fuzz",
     given.driver ?? "",
+    ...(given.device === undefined ? [] : ["--device", given.device]),
     "--json",
     "--seed",
     String(given.seed),

@@ -12,9 +12,11 @@ import { parseArgs } from "node:util";
 import { ShmemError } from "../../../bindings/index.js";
 import { type Capture, readCapture } from "../../capture/index.js";
 import { DRIVERS, type DriverModel } from "../../drivers/index.js";
+import { NoiseDevice } from "../../fuzz/index.js";
 import { SCHEDULES, type ScheduleName } from "../../machine/index.js";
 import { EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../../report/index.js";
 import { type PlayResult, play, soak } from "../../run/index.js";
+import { isCompiled, loadCompiled } from "../cc/load.js";
 import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "../command.js";
 import { soakTable } from "./soak-table.js";
 
@@ -27,13 +29,15 @@ const MOST_FOLDERS_UP = 4;
 const MIB = 1024 * 1024;
 const sizes = DRIVERS.map((driver) => `${driver.arenaBytes / MIB}M ${driver.name}`).join(", ");
 
-const HELP = `usage: ndis-shmem run [OPTIONS]
+const HELP = `usage: ndis-shmem run [DRIVER.wasm] [OPTIONS]
 
 Run one scenario, from power-on to halt: a miniport driver over the simulated
 NDIS, a device that reaches memory by physical address alone, and the frames of
 a capture file.
 
   --driver NAME      ${DRIVERS.map((driver) => driver.name).join(", ")} (default e100bex)
+  --device FILE      with a DRIVER.wasm that \`ndis-shmem cc\` made: the module that
+                     exports the model of its device (docs/c-drivers.md)
   --traffic FILE     classic pcap; default: two hosts on one wire, 579 frames
   --arena BYTES      shared memory, with K, M or G (default: enough for the
                      driver: ${sizes})
@@ -72,7 +76,7 @@ export const runCommand: Command = {
   summary: "play a capture to a driver and report what happened to its memory",
   help: HELP,
   run: async (args, io) => {
-    const options = parse(args);
+    const options = await parse(args);
     const { capture, title } = load(options.traffic);
     if (options.soak !== null) return soaking(options, options.soak, capture, title, io);
     const result = await playing(options, capture, title, io);
@@ -94,12 +98,14 @@ export const runCommand: Command = {
   },
 };
 
-function parse(args: readonly string[]): RunOptions {
-  const { values } = parsed(args);
-  const driver = DRIVERS.find((one) => one.name === (values.driver ?? "e100bex"));
-  if (driver === undefined) {
-    throw new UsageError(`--driver takes ${DRIVERS.map((one) => one.name).join(", ")}, not \`${values.driver}\``);
+async function parse(args: readonly string[]): Promise<RunOptions> {
+  const { values, positionals } = parsed(args);
+  const [path, more] = positionals;
+  if (more !== undefined || (path !== undefined && (values.driver !== undefined || !isCompiled(path)))) {
+    throw new UsageError(`run takes one DRIVER.wasm, or --driver NAME; not \`${more ?? path}\``);
   }
+  if (path === undefined && values.device !== undefined) throw new UsageError("--device goes with a DRIVER.wasm");
+  const driver = path === undefined ? builtIn(values.driver) : await compiledModel(path, values.device);
   const schedule = PLAYABLE.find((name) => name === values.schedule) ?? null;
   if (schedule === null && values.schedule !== undefined) {
     throw new UsageError(`--schedule takes ${PLAYABLE.join(", ")}, not \`${values.schedule}\``);
@@ -120,6 +126,29 @@ function parse(args: readonly string[]): RunOptions {
   };
 }
 
+function builtIn(name = "e100bex"): DriverModel {
+  const driver = DRIVERS.find((one) => one.name === name);
+  if (driver !== undefined) return driver;
+  throw new UsageError(`--driver takes ${DRIVERS.map((one) => one.name).join(", ")}, not \`${name}\``);
+}
+
+/** A driver compiled from C, as one of ours. */
+async function compiledModel(path: string, device: string | undefined): Promise<DriverModel> {
+  const driver = await loadCompiled(path, device);
+  const { name, DriverEntry, explain, arenaBytes, addressing } = driver;
+  return {
+    name,
+    DriverEntry,
+    explain,
+    arenaBytes,
+    addressing,
+    summary: path,
+    memory: (lengthBytes, physicalBase) => driver.memory(lengthBytes, physicalBase),
+    device: driver.device ?? (() => new NoiseDevice()),
+    blockKind: () => "shared memory",
+  };
+}
+
 function parsed(args: readonly string[]): {
   readonly values: {
     driver?: string;
@@ -131,15 +160,18 @@ function parsed(args: readonly string[]): {
     picture?: string;
     soak?: string;
     "speed-up"?: string;
+    device?: string;
   };
+  readonly positionals: string[];
 } {
   try {
     return parseArgs({
       args: [...args],
       strict: true,
-      allowPositionals: false,
+      allowPositionals: true,
       options: {
         driver: { type: "string" },
+        device: { type: "string" },
         traffic: { type: "string" },
         arena: { type: "string" },
         seed: { type: "string" },

@@ -55,11 +55,12 @@ export function look(
   failure: unknown,
   check: ScenarioCheck | undefined,
   ended: boolean,
+  explain: (violation: Violation) => string = describeViolation,
 ): void {
   const violation = machine.violations[0];
   if (violation !== undefined) {
     const { rule, code, call } = violation;
-    throw new Stop({ rule, code, call, message: describeViolation(violation), violation });
+    throw new Stop({ rule, code, call, message: explain(violation), violation });
   }
   const thrown = machine.environment.handlerErrors[0];
   if (thrown !== undefined)

@@ -54,8 +54,12 @@ export class ScenarioMachines {
     if (known !== undefined) return known;
     const { arenaBytes = DEFAULT_ARENA_BYTES, addressing = 64 } = this.#driver;
     const frames = Math.max(2, Math.floor(arenaBytes / FRAME_BYTES) >> memory);
-    const zones = [{ base: addressing === 32 ? LOW_BASE : HIGH_BASE, size: frames * FRAME_BYTES }];
-    const arena = new ArrayBuffer(frames * FRAME_BYTES);
+    const base = addressing === 32 ? LOW_BASE : HIGH_BASE;
+    const size = frames * FRAME_BYTES;
+    const { zones, arena } = this.#driver.memory?.(size, base) ?? {
+      zones: [{ base, size }],
+      arena: new ArrayBuffer(size),
+    };
     const options: CoreOptions = { zones, arena, tags: true };
     const core = Core.openSync(options);
     const opener = (log: LogMode): (() => Machine) =>

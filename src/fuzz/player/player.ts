@@ -345,7 +345,7 @@ export class ScenarioPlayer {
   // ---- the end -------------------------------------------------------------------------------------------------------
 
   #look(ended: boolean): void {
-    look(this.#machine, this.#nics, this.#failure, this.#check, ended);
+    look(this.#machine, this.#nics, this.#failure, this.#check, ended, this.#driver.explain);
   }
 
   /** Quiesce, probe, halt. */

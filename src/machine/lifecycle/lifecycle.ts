@@ -7,6 +7,7 @@
  */
 import {
   AdapterRecord,
+  type Arena,
   beginHalt,
   beginInitialize,
   beginShutdown,
@@ -43,6 +44,8 @@ import {
   ShmemError,
   setState,
   statusName,
+  type Violation,
+  type ZoneOptions,
 } from "../../../bindings/index.js";
 import { implementing, line } from "../../../bindings/validate/index.js";
 import { MachinePort } from "../devices/device-port.js";
@@ -56,6 +59,16 @@ import { MachineServices } from "./services.js";
 export interface MiniportDriver {
   readonly name: string;
   readonly DriverEntry: DRIVER_INITIALIZE;
+  /**
+   * Where its machine's shared memory lies, for a driver that has an address space of its own (one compiled from C): zones
+   * and arena for so many bytes from this physical address.
+   */
+  readonly memory?: (
+    lengthBytes: number,
+    physicalBase: number,
+  ) => { readonly zones: readonly ZoneOptions[]; readonly arena: Arena };
+  /** A violation in words, with what the driver's own sources say of it. Default: `describeViolation`. */
+  readonly explain?: (violation: Violation) => string;
 }
 
 const DRIVER = implementing<MiniportDriver>("a miniport driver", ["DriverEntry"]);

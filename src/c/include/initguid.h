@@ -1,0 +1,2 @@
+/* initguid.h: nothing of it is needed here. */
+#include <string.h>

@@ -1,0 +1,947 @@
+/*
+ * ndis.h: what NDIS 6 miniports use, written from the documented names, with the documented x86 layouts.
+ *
+ * Which routine is real, simple or refused: the table of docs/c-drivers.md. Users who have a WDK compile with its own
+ * headers (`ndis-shmem cc --wdk`); these are for everybody else.
+ */
+#ifndef NSHM_NDIS_H
+#define NSHM_NDIS_H
+#include <wdm.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef NDIS_MINIPORT_MAJOR_VERSION
+#define NDIS_MINIPORT_MAJOR_VERSION 6
+#endif
+#ifndef NDIS_MINIPORT_MINOR_VERSION
+#if defined(NDIS630_MINIPORT)
+#define NDIS_MINIPORT_MINOR_VERSION 30
+#elif defined(NDIS620_MINIPORT)
+#define NDIS_MINIPORT_MINOR_VERSION 20
+#elif defined(NDIS61_MINIPORT)
+#define NDIS_MINIPORT_MINOR_VERSION 1
+#elif defined(NDIS60_MINIPORT)
+#define NDIS_MINIPORT_MINOR_VERSION 0
+#else
+#define NDIS_MINIPORT_MINOR_VERSION 30
+#endif
+#endif
+#define NDIS_SUPPORT_NDIS6 1
+#define NDIS_SUPPORT_NDIS61 1
+#define NDIS_SUPPORT_NDIS620 1
+#define NDIS_SUPPORT_NDIS630 1
+
+typedef int NDIS_STATUS, *PNDIS_STATUS;
+typedef PVOID NDIS_HANDLE, *PNDIS_HANDLE;
+typedef UNICODE_STRING NDIS_STRING, *PNDIS_STRING;
+typedef PHYSICAL_ADDRESS NDIS_PHYSICAL_ADDRESS, *PNDIS_PHYSICAL_ADDRESS;
+typedef UINT NDIS_PHYSICAL_ADDRESS_UNUSED;
+typedef ULONG NDIS_OID, *PNDIS_OID;
+typedef ULONG NDIS_PORT_NUMBER, *PNDIS_PORT_NUMBER;
+typedef ULONG NET_IFINDEX, NET_IFTYPE;
+typedef ULONGLONG NET_LUID_VALUE;
+typedef union _NET_LUID {
+  ULONG64 Value;
+} NET_LUID, *PNET_LUID;
+
+#define NDIS_STATUS_SUCCESS ((NDIS_STATUS)0x00000000L)
+#define NDIS_STATUS_PENDING ((NDIS_STATUS)0x00000103L)
+#define NDIS_STATUS_NOT_ACCEPTED ((NDIS_STATUS)0x00010003L)
+#define NDIS_STATUS_MEDIA_CONNECT ((NDIS_STATUS)0x4001000BL)
+#define NDIS_STATUS_MEDIA_DISCONNECT ((NDIS_STATUS)0x4001000CL)
+#define NDIS_STATUS_HARDWARE_LINE_UP ((NDIS_STATUS)0x4001000DL)
+#define NDIS_STATUS_LINK_STATE ((NDIS_STATUS)0x40010017L)
+#define NDIS_STATUS_NETWORK_CHANGE ((NDIS_STATUS)0x40010018L)
+#define NDIS_STATUS_PACKET_FILTER ((NDIS_STATUS)0x40010019L)
+#define NDIS_STATUS_HARD_ERRORS ((NDIS_STATUS)0x80010004L)
+#define NDIS_STATUS_FAILURE ((NDIS_STATUS)0xC0000001L)
+#define NDIS_STATUS_INVALID_PARAMETER ((NDIS_STATUS)0xC000000DL)
+#define NDIS_STATUS_INVALID_DEVICE_REQUEST ((NDIS_STATUS)0xC0000010L)
+#define NDIS_STATUS_BUFFER_OVERFLOW ((NDIS_STATUS)0x80000005L)
+#define NDIS_STATUS_RESOURCES ((NDIS_STATUS)0xC000009AL)
+#define NDIS_STATUS_NOT_SUPPORTED ((NDIS_STATUS)0xC00000BBL)
+#define NDIS_STATUS_INVALID_STATE ((NDIS_STATUS)0xC0000184L)
+#define NDIS_STATUS_CLOSING ((NDIS_STATUS)0xC0010002L)
+#define NDIS_STATUS_BAD_VERSION ((NDIS_STATUS)0xC0010004L)
+#define NDIS_STATUS_BAD_CHARACTERISTICS ((NDIS_STATUS)0xC0010005L)
+#define NDIS_STATUS_ADAPTER_NOT_FOUND ((NDIS_STATUS)0xC0010006L)
+#define NDIS_STATUS_DEVICE_FAILED ((NDIS_STATUS)0xC0010008L)
+#define NDIS_STATUS_MULTICAST_FULL ((NDIS_STATUS)0xC0010009L)
+#define NDIS_STATUS_MULTICAST_EXISTS ((NDIS_STATUS)0xC001000AL)
+#define NDIS_STATUS_MULTICAST_NOT_FOUND ((NDIS_STATUS)0xC001000BL)
+#define NDIS_STATUS_REQUEST_ABORTED ((NDIS_STATUS)0xC001000CL)
+#define NDIS_STATUS_SEND_ABORTED NDIS_STATUS_REQUEST_ABORTED
+#define NDIS_STATUS_RESET_IN_PROGRESS ((NDIS_STATUS)0xC001000DL)
+#define NDIS_STATUS_INVALID_PACKET ((NDIS_STATUS)0xC001000FL)
+#define NDIS_STATUS_OPEN_FAILED ((NDIS_STATUS)0xC0010010L)
+#define NDIS_STATUS_ADAPTER_NOT_READY ((NDIS_STATUS)0xC0010011L)
+#define NDIS_STATUS_INVALID_LENGTH ((NDIS_STATUS)0xC0010014L)
+#define NDIS_STATUS_INVALID_DATA ((NDIS_STATUS)0xC0010015L)
+#define NDIS_STATUS_BUFFER_TOO_SHORT ((NDIS_STATUS)0xC0010016L)
+#define NDIS_STATUS_INVALID_OID ((NDIS_STATUS)0xC0010017L)
+#define NDIS_STATUS_ADAPTER_REMOVED ((NDIS_STATUS)0xC0010018L)
+#define NDIS_STATUS_UNSUPPORTED_MEDIA ((NDIS_STATUS)0xC0010019L)
+#define NDIS_STATUS_NO_CABLE ((NDIS_STATUS)0xC001001FL)
+#define NDIS_STATUS_MEDIA_BUSY ((NDIS_STATUS)0xC023001FL)
+#define NDIS_STATUS_RESOURCE_CONFLICT ((NDIS_STATUS)0xC001001EL)
+#define NDIS_STATUS_PAUSED ((NDIS_STATUS)0xC023002AL)
+#define NDIS_ERROR_CODE ULONG
+#define NDIS_ERROR_CODE_RESOURCE_CONFLICT 0xC0001388L
+#define NDIS_ERROR_CODE_OUT_OF_RESOURCES 0xC0001389L
+#define NDIS_ERROR_CODE_HARDWARE_FAILURE 0xC000138AL
+#define NDIS_ERROR_CODE_ADAPTER_NOT_FOUND 0xC000138BL
+#define NDIS_ERROR_CODE_INTERRUPT_CONNECT 0xC000138CL
+#define NDIS_ERROR_CODE_DRIVER_FAILURE 0xC000138DL
+#define NDIS_ERROR_CODE_BAD_VERSION 0xC000138EL
+#define NDIS_ERROR_CODE_TIMEOUT 0xC000138FL
+#define NDIS_ERROR_CODE_MISSING_CONFIGURATION_PARAMETER 0xC0001394L
+
+/* ---- object headers ---------------------------------------------------------------------------------------------- */
+typedef struct _NDIS_OBJECT_HEADER {
+  UCHAR Type;
+  UCHAR Revision;
+  USHORT Size;
+} NDIS_OBJECT_HEADER, *PNDIS_OBJECT_HEADER;
+#define NDIS_OBJECT_TYPE_DEFAULT 0x80
+#define NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS 0x81
+#define NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION 0x83
+#define NDIS_OBJECT_TYPE_MINIPORT_INTERRUPT 0x84
+#define NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS 0x8A
+#define NDIS_OBJECT_TYPE_OID_REQUEST 0x96
+#define NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS 0x97
+#define NDIS_OBJECT_TYPE_STATUS_INDICATION 0x98
+#define NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES 0x9E
+#define NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES 0x9F
+#define NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT 0xA9
+#define NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS 0xB0
+
+/* ---- network buffers --------------------------------------------------------------------------------------------- */
+typedef struct _NET_BUFFER NET_BUFFER, *PNET_BUFFER;
+typedef struct _NET_BUFFER_LIST NET_BUFFER_LIST, *PNET_BUFFER_LIST;
+typedef struct _NET_BUFFER_SHARED_MEMORY NET_BUFFER_SHARED_MEMORY, *PNET_BUFFER_SHARED_MEMORY;
+struct _NET_BUFFER_SHARED_MEMORY {
+  PNET_BUFFER_SHARED_MEMORY NextSharedMemorySegment;
+  ULONG SharedMemoryFlags;
+  NDIS_HANDLE SharedMemoryHandle;
+  ULONG SharedMemoryOffset;
+  ULONG SharedMemoryLength;
+};
+typedef struct _NET_BUFFER_DATA {
+  PNET_BUFFER Next;
+  PMDL CurrentMdl;
+  ULONG CurrentMdlOffset;
+  union {
+    ULONG DataLength;
+    SIZE_T stDataLength;
+  };
+  PMDL MdlChain;
+  ULONG DataOffset;
+} NET_BUFFER_DATA, *PNET_BUFFER_DATA;
+typedef union _NET_BUFFER_HEADER {
+  NET_BUFFER_DATA NetBufferData;
+  SLIST_HEADER Link;
+} NET_BUFFER_HEADER, *PNET_BUFFER_HEADER;
+struct _NET_BUFFER {
+  union {
+    struct {
+      PNET_BUFFER Next;
+      PMDL CurrentMdl;
+      ULONG CurrentMdlOffset;
+      union {
+        ULONG DataLength;
+        SIZE_T stDataLength;
+      };
+      PMDL MdlChain;
+      ULONG DataOffset;
+    };
+    SLIST_HEADER Link;
+    NET_BUFFER_HEADER NetBufferHeader;
+  };
+  USHORT ChecksumBias;
+  USHORT Reserved;
+  NDIS_HANDLE NdisPoolHandle;
+  DECLSPEC_ALIGN(8) PVOID NdisReserved[2];
+  DECLSPEC_ALIGN(8) PVOID ProtocolReserved[6];
+  DECLSPEC_ALIGN(8) PVOID MiniportReserved[4];
+  NDIS_PHYSICAL_ADDRESS DataPhysicalAddress;
+  union {
+    PNET_BUFFER_SHARED_MEMORY SharedMemoryInfo;
+    PSCATTER_GATHER_LIST ScatterGatherList;
+  };
+};
+typedef struct _NET_BUFFER_LIST_CONTEXT {
+  struct _NET_BUFFER_LIST_CONTEXT *Next;
+  USHORT Size;
+  USHORT Offset;
+  DECLSPEC_ALIGN(8) UCHAR ContextData[];
+} NET_BUFFER_LIST_CONTEXT, *PNET_BUFFER_LIST_CONTEXT;
+typedef enum _NDIS_NET_BUFFER_LIST_INFO {
+  TcpIpChecksumNetBufferListInfo,
+  TcpOffloadBytesTransferred = TcpIpChecksumNetBufferListInfo,
+  IPsecOffloadV1NetBufferListInfo,
+  TcpLargeSendNetBufferListInfo,
+  ClassificationHandleNetBufferListInfo,
+  Ieee8021QNetBufferListInfo,
+  NetBufferListCancelId,
+  MediaSpecificInformation,
+  NetBufferListFrameType,
+  NetBufferListHashValue,
+  NetBufferListHashInfo,
+  WfpNetBufferListInfo,
+  MaxNetBufferListInfo
+} NDIS_NET_BUFFER_LIST_INFO;
+struct _NET_BUFFER_LIST {
+  union {
+    struct {
+      PNET_BUFFER_LIST Next;
+      PNET_BUFFER FirstNetBuffer;
+    };
+    SLIST_HEADER Link;
+  };
+  PNET_BUFFER_LIST_CONTEXT Context;
+  PNET_BUFFER_LIST ParentNetBufferList;
+  NDIS_HANDLE NdisPoolHandle;
+  DECLSPEC_ALIGN(8) PVOID NdisReserved[2];
+  DECLSPEC_ALIGN(8) PVOID ProtocolReserved[4];
+  DECLSPEC_ALIGN(8) PVOID MiniportReserved[2];
+  PVOID Scratch;
+  NDIS_HANDLE SourceHandle;
+  ULONG NblFlags;
+  LONG ChildRefCount;
+  ULONG Flags;
+  union {
+    NDIS_STATUS Status;
+    ULONG NdisReserved2;
+  };
+  PVOID NetBufferListInfo[MaxNetBufferListInfo];
+};
+#define NET_BUFFER_NEXT_NB(nb) ((nb)->Next)
+#define NET_BUFFER_FIRST_MDL(nb) ((nb)->MdlChain)
+#define NET_BUFFER_DATA_LENGTH(nb) ((nb)->DataLength)
+#define NET_BUFFER_DATA_OFFSET(nb) ((nb)->DataOffset)
+#define NET_BUFFER_CURRENT_MDL(nb) ((nb)->CurrentMdl)
+#define NET_BUFFER_CURRENT_MDL_OFFSET(nb) ((nb)->CurrentMdlOffset)
+#define NET_BUFFER_PROTOCOL_RESERVED(nb) ((nb)->ProtocolReserved)
+#define NET_BUFFER_MINIPORT_RESERVED(nb) ((nb)->MiniportReserved)
+#define NET_BUFFER_LIST_NEXT_NBL(nbl) ((nbl)->Next)
+#define NET_BUFFER_LIST_FIRST_NB(nbl) ((nbl)->FirstNetBuffer)
+#define NET_BUFFER_LIST_STATUS(nbl) ((nbl)->Status)
+#define NET_BUFFER_LIST_FLAGS(nbl) ((nbl)->Flags)
+#define NET_BUFFER_LIST_NBL_FLAGS(nbl) ((nbl)->NblFlags)
+#define NET_BUFFER_LIST_MINIPORT_RESERVED(nbl) ((nbl)->MiniportReserved)
+#define NET_BUFFER_LIST_PROTOCOL_RESERVED(nbl) ((nbl)->ProtocolReserved)
+#define NET_BUFFER_LIST_INFO(nbl, id) ((nbl)->NetBufferListInfo[(id)])
+#define NET_BUFFER_LIST_CONTEXT_DATA_START(nbl) ((nbl)->Context->ContextData + (nbl)->Context->Offset)
+#define NDIS_GET_NET_BUFFER_LIST_CANCEL_ID(nbl) (NET_BUFFER_LIST_INFO((nbl), NetBufferListCancelId))
+#define NDIS_TEST_FLAG(f, b) (((f) & (b)) != 0)
+#define NBL_TEST_FLAG(nbl, b) (((nbl)->Flags & (b)) != 0)
+
+typedef struct _NET_BUFFER_LIST_POOL_PARAMETERS {
+  NDIS_OBJECT_HEADER Header;
+  UCHAR ProtocolId;
+  BOOLEAN fAllocateNetBuffer;
+  USHORT ContextSize;
+  ULONG PoolTag;
+  ULONG DataSize;
+  ULONG Flags;
+} NET_BUFFER_LIST_POOL_PARAMETERS, *PNET_BUFFER_LIST_POOL_PARAMETERS;
+#define NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1 1
+#define NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NET_BUFFER_LIST_POOL_PARAMETERS, DataSize)
+typedef struct _NET_BUFFER_POOL_PARAMETERS {
+  NDIS_OBJECT_HEADER Header;
+  ULONG PoolTag;
+  ULONG DataSize;
+  ULONG Flags;
+} NET_BUFFER_POOL_PARAMETERS, *PNET_BUFFER_POOL_PARAMETERS;
+#define NET_BUFFER_POOL_PARAMETERS_REVISION_1 1
+#define NDIS_SIZEOF_NET_BUFFER_POOL_PARAMETERS_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NET_BUFFER_POOL_PARAMETERS, DataSize)
+#define NDIS_PROTOCOL_ID_DEFAULT 0x00
+NDIS_HANDLE NdisAllocateNetBufferListPool(NDIS_HANDLE NdisHandle, PNET_BUFFER_LIST_POOL_PARAMETERS Parameters);
+VOID NdisFreeNetBufferListPool(NDIS_HANDLE PoolHandle);
+NDIS_HANDLE NdisAllocateNetBufferPool(NDIS_HANDLE NdisHandle, PNET_BUFFER_POOL_PARAMETERS Parameters);
+VOID NdisFreeNetBufferPool(NDIS_HANDLE PoolHandle);
+PNET_BUFFER_LIST NdisAllocateNetBufferList(NDIS_HANDLE PoolHandle, USHORT ContextSize, USHORT ContextBackFill);
+PNET_BUFFER_LIST NdisAllocateNetBufferAndNetBufferList(NDIS_HANDLE PoolHandle, USHORT ContextSize, USHORT ContextBackFill,
+                                                       PMDL MdlChain, ULONG DataOffset, SIZE_T DataLength);
+VOID NdisFreeNetBufferList(PNET_BUFFER_LIST NetBufferList);
+PNET_BUFFER NdisAllocateNetBuffer(NDIS_HANDLE PoolHandle, PMDL MdlChain, ULONG DataOffset, SIZE_T DataLength);
+PNET_BUFFER NdisAllocateNetBufferMdlAndData(NDIS_HANDLE PoolHandle);
+VOID NdisFreeNetBuffer(PNET_BUFFER NetBuffer);
+PMDL NdisAllocateMdl(NDIS_HANDLE NdisHandle, PVOID VirtualAddress, UINT Length);
+VOID NdisFreeMdl(PMDL Mdl);
+VOID NdisQueryMdl(PMDL Mdl, PVOID *VirtualAddress, PUINT Length, ULONG Priority);
+VOID NdisQueryMdlOffset(PMDL Mdl, PUINT Offset, PUINT Length);
+VOID NdisAdjustMdlLength(PMDL Mdl, UINT Length);
+#define NdisGetNextMdl(CurrentMdl, NextMdl) (*(NextMdl) = (CurrentMdl)->Next)
+#define NDIS_MDL_LINKAGE(Mdl) ((Mdl)->Next)
+PVOID NdisGetDataBuffer(PNET_BUFFER NetBuffer, ULONG BytesNeeded, PVOID Storage, ULONG AlignMultiple, ULONG AlignOffset);
+VOID NdisAdvanceNetBufferDataStart(PNET_BUFFER NetBuffer, ULONG DataOffsetDelta, BOOLEAN FreeMdl, PVOID FreeMdlHandler);
+NDIS_STATUS NdisRetreatNetBufferDataStart(PNET_BUFFER NetBuffer, ULONG DataOffsetDelta, ULONG DataBackFill, PVOID AllocateMdlHandler);
+
+/* ---- shared memory and scatter/gather DMA ------------------------------------------------------------------------- */
+typedef VOID MINIPORT_PROCESS_SG_LIST(PDEVICE_OBJECT pDO, PVOID Reserved, PSCATTER_GATHER_LIST pSGL, PVOID Context);
+typedef MINIPORT_PROCESS_SG_LIST *MINIPORT_PROCESS_SG_LIST_HANDLER;
+typedef VOID MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE(NDIS_HANDLE MiniportAdapterContext, PVOID VirtualAddress,
+                                                   PNDIS_PHYSICAL_ADDRESS PhysicalAddress, ULONG Length, PVOID Context);
+typedef MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE *MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE_HANDLER;
+typedef struct _NDIS_SG_DMA_DESCRIPTION {
+  NDIS_OBJECT_HEADER Header;
+  ULONG Flags;
+  ULONG MaximumPhysicalMapping;
+  MINIPORT_PROCESS_SG_LIST_HANDLER ProcessSGListHandler;
+  MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE_HANDLER SharedMemAllocateCompleteHandler;
+  ULONG ScatterGatherListSize;
+#if defined(NDIS685_MINIPORT)
+  PVOID PdoOverride;
+#endif
+} NDIS_SG_DMA_DESCRIPTION, *PNDIS_SG_DMA_DESCRIPTION;
+#define NDIS_SG_DMA_DESCRIPTION_REVISION_1 1
+#define NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NDIS_SG_DMA_DESCRIPTION, ScatterGatherListSize)
+#define NDIS_SG_DMA_64_BIT_ADDRESS 0x1
+#define NDIS_SG_DMA_V3_HAL_API 0x2
+#define NDIS_SG_LIST_WRITE_TO_DEVICE 0x1
+NDIS_STATUS NdisMRegisterScatterGatherDma(NDIS_HANDLE MiniportAdapterHandle, PNDIS_SG_DMA_DESCRIPTION DmaDescription,
+                                          PNDIS_HANDLE NdisMiniportDmaHandle);
+VOID NdisMDeregisterScatterGatherDma(NDIS_HANDLE NdisMiniportDmaHandle);
+VOID NdisMAllocateSharedMemory(NDIS_HANDLE MiniportAdapterHandle, ULONG Length, BOOLEAN Cached, PVOID *VirtualAddress,
+                               PNDIS_PHYSICAL_ADDRESS PhysicalAddress);
+NDIS_STATUS NdisMAllocateSharedMemoryAsyncEx(NDIS_HANDLE MiniportDmaHandle, ULONG Length, BOOLEAN Cached, PVOID Context);
+NDIS_STATUS NdisMAllocateSharedMemoryAsync(NDIS_HANDLE MiniportAdapterHandle, ULONG Length, BOOLEAN Cached, PVOID Context);
+VOID NdisMFreeSharedMemory(NDIS_HANDLE MiniportAdapterHandle, ULONG Length, BOOLEAN Cached, PVOID VirtualAddress,
+                           NDIS_PHYSICAL_ADDRESS PhysicalAddress);
+NDIS_STATUS NdisMAllocateNetBufferSGList(NDIS_HANDLE NdisMiniportDmaHandle, PNET_BUFFER NetBuffer, PVOID Context, ULONG Flags,
+                                         PVOID ScatterGatherListBuffer, ULONG ScatterGatherListBufferSize);
+VOID NdisMFreeNetBufferSGList(NDIS_HANDLE NdisMiniportDmaHandle, PSCATTER_GATHER_LIST pSGL, PNET_BUFFER NetBuffer);
+ULONG NdisMGetDmaAlignment(NDIS_HANDLE MiniportAdapterHandle);
+ULONG NdisGetSharedDataAlignment(VOID);
+typedef enum _NDIS_SHARED_MEMORY_USAGE {
+  NdisSharedMemoryUsageUndefined,
+  NdisSharedMemoryUsageXmit,
+  NdisSharedMemoryUsageXmitHeader,
+  NdisSharedMemoryUsageXmitData,
+  NdisSharedMemoryUsageReceive,
+  NdisSharedMemoryUsageReceiveLookahead,
+  NdisSharedMemoryUsageReceivePostLookahead,
+  NdisSharedMemoryUsageReceiveHeader,
+  NdisSharedMemoryUsageReceiveData,
+  NdisSharedMemoryUsageOther,
+  NdisSharedMemoryUsageMax
+} NDIS_SHARED_MEMORY_USAGE;
+typedef struct _NDIS_SHARED_MEMORY_PARAMETERS {
+  NDIS_OBJECT_HEADER Header;
+  ULONG Flags;
+  ULONG QueueId;
+  NDIS_HANDLE SharedMemoryHandle;
+  ULONG PreferredNode;
+  NDIS_SHARED_MEMORY_USAGE Usage;
+  ULONG Length;
+  PVOID VirtualAddress;
+  ULONG SGListBufferLength;
+  PSCATTER_GATHER_LIST SGListBuffer;
+  ULONG VPortId;
+} NDIS_SHARED_MEMORY_PARAMETERS, *PNDIS_SHARED_MEMORY_PARAMETERS;
+#define NDIS_SHARED_MEMORY_PARAMETERS_REVISION_1 1
+#define NDIS_SHARED_MEMORY_PARAMETERS_REVISION_2 2
+#define NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NDIS_SHARED_MEMORY_PARAMETERS, SGListBuffer)
+#define NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_2 RTL_SIZEOF_THROUGH_FIELD(NDIS_SHARED_MEMORY_PARAMETERS, VPortId)
+#define NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS 0x1
+#define NDIS_SHARED_MEM_PARAMETERS_CONTIGOUS NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS
+#define MM_ANY_NODE_OK 0x80000000
+NDIS_STATUS NdisAllocateSharedMemory(NDIS_HANDLE NdisHandle, PNDIS_SHARED_MEMORY_PARAMETERS SharedMemoryParameters,
+                                     PNDIS_HANDLE pAllocationHandle);
+VOID NdisFreeSharedMemory(NDIS_HANDLE NdisHandle, NDIS_HANDLE AllocationHandle);
+#define NDIS_PHYSICAL_ADDRESS_CONST(Low, High) {{(ULONG)(Low), (LONG)(High)}}
+#define NdisGetPhysicalAddressHigh(a) ((a).HighPart)
+#define NdisGetPhysicalAddressLow(a) ((a).LowPart)
+#define NdisSetPhysicalAddressHigh(a, v) ((a).HighPart = (v))
+#define NdisSetPhysicalAddressLow(a, v) ((a).LowPart = (v))
+typedef struct _NDIS_SCATTER_GATHER_LIST_PARAMETERS {
+  NDIS_OBJECT_HEADER Header;
+  ULONG Flags;
+  ULONG QueueId;
+  NDIS_SHARED_MEMORY_USAGE SharedMemoryUsage;
+  PMDL Mdl;
+  PVOID CurrentVa;
+  ULONG Length;
+  MINIPORT_PROCESS_SG_LIST_HANDLER ProcessSGListHandler;
+  PVOID Context;
+  PSCATTER_GATHER_LIST ScatterGatherListBuffer;
+  ULONG ScatterGatherListBufferSize;
+  ULONG ScatterGatherListBufferSizeNeeded;
+} NDIS_SCATTER_GATHER_LIST_PARAMETERS, *PNDIS_SCATTER_GATHER_LIST_PARAMETERS;
+typedef NDIS_STATUS ALLOCATE_SHARED_MEMORY_HANDLER(NDIS_HANDLE ProviderContext, PNDIS_SHARED_MEMORY_PARAMETERS Parameters,
+                                                   PNDIS_HANDLE pSharedMemoryProviderContext);
+typedef ALLOCATE_SHARED_MEMORY_HANDLER *NDIS_ALLOCATE_SHARED_MEM_HANDLER;
+typedef VOID FREE_SHARED_MEMORY_HANDLER(NDIS_HANDLE ProviderContext, NDIS_HANDLE SharedMemoryProviderContext);
+typedef FREE_SHARED_MEMORY_HANDLER *NDIS_FREE_SHARED_MEM_HANDLER;
+typedef struct _NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS {
+  NDIS_OBJECT_HEADER Header;
+  ULONG Flags;
+  NDIS_HANDLE ProviderContext;
+  NDIS_ALLOCATE_SHARED_MEM_HANDLER AllocateSharedMemoryHandler;
+  NDIS_FREE_SHARED_MEM_HANDLER FreeSharedMemoryHandler;
+} NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS, *PNDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS;
+
+/* ---- adapters ------------------------------------------------------------------------------------------------------ */
+typedef struct _NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES {
+  NDIS_OBJECT_HEADER Header;
+  NDIS_HANDLE MiniportAdapterContext;
+  ULONG AttributeFlags;
+  UINT CheckForHangTimeInSeconds;
+  INTERFACE_TYPE InterfaceType;
+} NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES, *PNDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES;
+#define NdisInterfaceInternal Internal
+#define NdisInterfaceIsa Isa
+#define NdisInterfacePci PCIBus
+#define NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1 1
+#define NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1 \
+  RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES, InterfaceType)
+#define NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE 0x00000001
+#define NDIS_MINIPORT_ATTRIBUTES_NDIS_WDM 0x00000002
+#define NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK 0x00000004
+#define NDIS_MINIPORT_ATTRIBUTES_NOT_CO_NDIS 0x00000008
+#define NDIS_MINIPORT_ATTRIBUTES_DO_NOT_BIND_TO_ALL_CO 0x00000010
+#define NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND 0x00000020
+#define NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER 0x00000040
+#define NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT 0x00000080
+#define NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND 0x00000100
+#define NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK 0x00000400
+typedef enum _NDIS_MEDIUM { NdisMedium802_3 } NDIS_MEDIUM, *PNDIS_MEDIUM;
+typedef enum _NDIS_PHYSICAL_MEDIUM { NdisPhysicalMediumUnspecified, NdisPhysicalMedium802_3 = 14 } NDIS_PHYSICAL_MEDIUM;
+typedef enum _NET_IF_MEDIA_CONNECT_STATE { MediaConnectStateUnknown, MediaConnectStateConnected, MediaConnectStateDisconnected } NET_IF_MEDIA_CONNECT_STATE;
+typedef enum _NET_IF_MEDIA_DUPLEX_STATE { MediaDuplexStateUnknown, MediaDuplexStateHalf, MediaDuplexStateFull } NET_IF_MEDIA_DUPLEX_STATE;
+typedef enum _NET_IF_ACCESS_TYPE { NET_IF_ACCESS_LOOPBACK = 1, NET_IF_ACCESS_BROADCAST } NET_IF_ACCESS_TYPE;
+typedef enum _NET_IF_DIRECTION_TYPE { NET_IF_DIRECTION_SENDRECEIVE } NET_IF_DIRECTION_TYPE;
+typedef enum _NET_IF_CONNECTION_TYPE { NET_IF_CONNECTION_DEDICATED = 1 } NET_IF_CONNECTION_TYPE;
+typedef enum _NDIS_SUPPORTED_PAUSE_FUNCTIONS {
+  NdisPauseFunctionsUnsupported,
+  NdisPauseFunctionsSendOnly,
+  NdisPauseFunctionsReceiveOnly,
+  NdisPauseFunctionsSendAndReceive,
+  NdisPauseFunctionsUnknown
+} NDIS_SUPPORTED_PAUSE_FUNCTIONS;
+#define IF_TYPE_ETHERNET_CSMACD 6
+#define NDIS_MAX_PHYS_ADDRESS_LENGTH 32
+typedef struct _NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES {
+  NDIS_OBJECT_HEADER Header;
+  ULONG Flags;
+  NDIS_MEDIUM MediaType;
+  NDIS_PHYSICAL_MEDIUM PhysicalMediumType;
+  ULONG MtuSize;
+  ULONG64 MaxXmitLinkSpeed;
+  ULONG64 XmitLinkSpeed;
+  ULONG64 MaxRcvLinkSpeed;
+  ULONG64 RcvLinkSpeed;
+  NET_IF_MEDIA_CONNECT_STATE MediaConnectState;
+  NET_IF_MEDIA_DUPLEX_STATE MediaDuplexState;
+  ULONG LookaheadSize;
+  PVOID PowerManagementCapabilities;
+  ULONG MacOptions;
+  ULONG SupportedPacketFilters;
+  ULONG MaxMulticastListSize;
+  USHORT MacAddressLength;
+  UCHAR PermanentMacAddress[NDIS_MAX_PHYS_ADDRESS_LENGTH];
+  UCHAR CurrentMacAddress[NDIS_MAX_PHYS_ADDRESS_LENGTH];
+  PVOID RecvScaleCapabilities;
+  NET_IF_ACCESS_TYPE AccessType;
+  NET_IF_DIRECTION_TYPE DirectionType;
+  NET_IF_CONNECTION_TYPE ConnectionType;
+  NET_IFTYPE IfType;
+  BOOLEAN IfConnectorPresent;
+  ULONG SupportedStatistics;
+  NDIS_SUPPORTED_PAUSE_FUNCTIONS SupportedPauseFunctions;
+  ULONG DataBackFillSize;
+  ULONG ContextBackFillSize;
+  PNDIS_OID SupportedOidList;
+  ULONG SupportedOidListLength;
+  ULONG AutoNegotiationFlags;
+  PVOID PowerManagementCapabilitiesEx;
+} NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, *PNDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES;
+#define NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1 1
+#define NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2 2
+#define NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1 \
+  RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, AutoNegotiationFlags)
+#define NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2 \
+  RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, PowerManagementCapabilitiesEx)
+typedef union _NDIS_MINIPORT_ADAPTER_ATTRIBUTES {
+  NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES RegistrationAttributes;
+  NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES GeneralAttributes;
+} NDIS_MINIPORT_ADAPTER_ATTRIBUTES, *PNDIS_MINIPORT_ADAPTER_ATTRIBUTES;
+NDIS_STATUS NdisMSetMiniportAttributes(NDIS_HANDLE NdisMiniportAdapterHandle, PNDIS_MINIPORT_ADAPTER_ATTRIBUTES MiniportAttributes);
+
+#define NDIS_MAC_OPTION_COPY_LOOKAHEAD_DATA 0x00000001
+#define NDIS_MAC_OPTION_TRANSFERS_NOT_PEND 0x00000004
+#define NDIS_MAC_OPTION_NO_LOOPBACK 0x00000008
+#define NDIS_PACKET_TYPE_DIRECTED 0x00000001
+#define NDIS_PACKET_TYPE_MULTICAST 0x00000002
+#define NDIS_PACKET_TYPE_ALL_MULTICAST 0x00000004
+#define NDIS_PACKET_TYPE_BROADCAST 0x00000008
+#define NDIS_PACKET_TYPE_PROMISCUOUS 0x00000020
+
+typedef CM_PARTIAL_RESOURCE_LIST NDIS_RESOURCE_LIST, *PNDIS_RESOURCE_LIST;
+typedef struct _NDIS_MINIPORT_INIT_PARAMETERS {
+  NDIS_OBJECT_HEADER Header;
+  ULONG Flags;
+  PNDIS_RESOURCE_LIST AllocatedResources;
+  NDIS_HANDLE IMDeviceInstanceContext;
+  NDIS_HANDLE MiniportAddDeviceContext;
+  NET_IFINDEX IfIndex;
+  NET_LUID NetLuid;
+  PVOID DefaultPortAuthStates;
+  PVOID PciDeviceCustomProperties;
+} NDIS_MINIPORT_INIT_PARAMETERS, *PNDIS_MINIPORT_INIT_PARAMETERS;
+typedef struct _NDIS_MINIPORT_PAUSE_PARAMETERS {
+  NDIS_OBJECT_HEADER Header;
+  ULONG Flags;
+  ULONG PauseReason;
+} NDIS_MINIPORT_PAUSE_PARAMETERS, *PNDIS_MINIPORT_PAUSE_PARAMETERS;
+typedef struct _NDIS_RESTART_ATTRIBUTES *PNDIS_RESTART_ATTRIBUTES;
+typedef struct _NDIS_MINIPORT_RESTART_PARAMETERS {
+  NDIS_OBJECT_HEADER Header;
+  PNDIS_RESTART_ATTRIBUTES RestartAttributes;
+  ULONG Flags;
+} NDIS_MINIPORT_RESTART_PARAMETERS, *PNDIS_MINIPORT_RESTART_PARAMETERS;
+typedef enum _NDIS_HALT_ACTION {
+  NdisHaltDeviceDisabled,
+  NdisHaltDeviceInstanceDeInitialized,
+  NdisHaltDevicePoweredDown,
+  NdisHaltDeviceSurpriseRemoved,
+  NdisHaltDeviceFailed,
+  NdisHaltDeviceInitializationFailed,
+  NdisHaltDeviceStopped
+} NDIS_HALT_ACTION;
+typedef enum _NDIS_SHUTDOWN_ACTION { NdisShutdownPowerOff, NdisShutdownBugCheck } NDIS_SHUTDOWN_ACTION;
+typedef enum _NDIS_DEVICE_PNP_EVENT {
+  NdisDevicePnPEventQueryRemoved,
+  NdisDevicePnPEventRemoved,
+  NdisDevicePnPEventSurpriseRemoved,
+  NdisDevicePnPEventQueryStopped,
+  NdisDevicePnPEventStopped,
+  NdisDevicePnPEventPowerProfileChanged
+} NDIS_DEVICE_PNP_EVENT;
+typedef struct _NET_DEVICE_PNP_EVENT {
+  NDIS_OBJECT_HEADER Header;
+  NDIS_PORT_NUMBER PortNumber;
+  NDIS_DEVICE_PNP_EVENT DevicePnPEvent;
+  PVOID InformationBuffer;
+  ULONG InformationBufferLength;
+  UCHAR NdisReserved[2 * sizeof(PVOID)];
+} NET_DEVICE_PNP_EVENT, *PNET_DEVICE_PNP_EVENT;
+
+/* ---- requests -------------------------------------------------------------------------------------------------------- */
+typedef enum _NDIS_REQUEST_TYPE {
+  NdisRequestQueryInformation,
+  NdisRequestSetInformation,
+  NdisRequestQueryStatistics,
+  NdisRequestMethod = 12
+} NDIS_REQUEST_TYPE;
+typedef struct _NDIS_OID_REQUEST {
+  NDIS_OBJECT_HEADER Header;
+  NDIS_REQUEST_TYPE RequestType;
+  NDIS_PORT_NUMBER PortNumber;
+  UINT Timeout;
+  PVOID RequestId;
+  NDIS_HANDLE RequestHandle;
+  union _REQUEST_DATA {
+    struct _QUERY {
+      NDIS_OID Oid;
+      PVOID InformationBuffer;
+      UINT InformationBufferLength;
+      UINT BytesWritten;
+      UINT BytesNeeded;
+    } QUERY_INFORMATION;
+    struct _SET {
+      NDIS_OID Oid;
+      PVOID InformationBuffer;
+      UINT InformationBufferLength;
+      UINT BytesRead;
+      UINT BytesNeeded;
+    } SET_INFORMATION;
+    struct _METHOD {
+      NDIS_OID Oid;
+      PVOID InformationBuffer;
+      ULONG InputBufferLength;
+      ULONG OutputBufferLength;
+      ULONG MethodId;
+      UINT BytesWritten;
+      UINT BytesRead;
+      UINT BytesNeeded;
+    } METHOD_INFORMATION;
+  } DATA;
+  UCHAR NdisReserved[16 * sizeof(PVOID)];
+  UCHAR MiniportReserved[2 * sizeof(PVOID)];
+  UCHAR SourceReserved[2 * sizeof(PVOID)];
+  UCHAR SupportedRevision;
+  UCHAR Reserved1;
+  USHORT Reserved2;
+} NDIS_OID_REQUEST, *PNDIS_OID_REQUEST;
+VOID NdisMOidRequestComplete(NDIS_HANDLE MiniportAdapterHandle, PNDIS_OID_REQUEST OidRequest, NDIS_STATUS Status);
+#define OID_GEN_SUPPORTED_LIST 0x00010101
+#define OID_GEN_HARDWARE_STATUS 0x00010102
+#define OID_GEN_MEDIA_SUPPORTED 0x00010103
+#define OID_GEN_MAXIMUM_LOOKAHEAD 0x00010105
+#define OID_GEN_MAXIMUM_FRAME_SIZE 0x00010106
+#define OID_GEN_TRANSMIT_BUFFER_SPACE 0x00010108
+#define OID_GEN_RECEIVE_BUFFER_SPACE 0x00010109
+#define OID_GEN_TRANSMIT_BLOCK_SIZE 0x0001010A
+#define OID_GEN_RECEIVE_BLOCK_SIZE 0x0001010B
+#define OID_GEN_VENDOR_ID 0x0001010C
+#define OID_GEN_VENDOR_DESCRIPTION 0x0001010D
+#define OID_GEN_CURRENT_PACKET_FILTER 0x0001010E
+#define OID_GEN_CURRENT_LOOKAHEAD 0x0001010F
+#define OID_GEN_DRIVER_VERSION 0x00010110
+#define OID_GEN_MAXIMUM_TOTAL_SIZE 0x00010111
+#define OID_GEN_MEDIA_CONNECT_STATUS 0x00010114
+#define OID_GEN_MAXIMUM_SEND_PACKETS 0x00010115
+#define OID_GEN_VENDOR_DRIVER_VERSION 0x00010116
+#define OID_GEN_NETWORK_LAYER_ADDRESSES 0x00010118
+#define OID_GEN_XMIT_OK 0x00020101
+#define OID_GEN_RCV_OK 0x00020102
+#define OID_GEN_XMIT_ERROR 0x00020103
+#define OID_GEN_RCV_ERROR 0x00020104
+#define OID_GEN_RCV_NO_BUFFER 0x00020105
+#define OID_GEN_STATISTICS 0x00020106
+#define OID_GEN_INTERRUPT_MODERATION 0x00010209
+#define OID_GEN_LINK_PARAMETERS 0x00010208
+#define OID_802_3_PERMANENT_ADDRESS 0x01010101
+#define OID_802_3_CURRENT_ADDRESS 0x01010102
+#define OID_802_3_MULTICAST_LIST 0x01010103
+#define OID_802_3_MAXIMUM_LIST_SIZE 0x01010104
+#define OID_802_3_RCV_ERROR_ALIGNMENT 0x01020101
+#define OID_802_3_XMIT_ONE_COLLISION 0x01020102
+#define OID_802_3_XMIT_MORE_COLLISIONS 0x01020103
+#define OID_PNP_CAPABILITIES 0xFD010100
+#define OID_PNP_SET_POWER 0xFD010101
+#define OID_PNP_QUERY_POWER 0xFD010102
+typedef enum _NDIS_HARDWARE_STATUS { NdisHardwareStatusReady, NdisHardwareStatusInitializing, NdisHardwareStatusReset, NdisHardwareStatusClosing, NdisHardwareStatusNotReady } NDIS_HARDWARE_STATUS;
+
+typedef struct _NDIS_STATUS_INDICATION {
+  NDIS_OBJECT_HEADER Header;
+  NDIS_HANDLE SourceHandle;
+  NDIS_PORT_NUMBER PortNumber;
+  NDIS_STATUS StatusCode;
+  ULONG Flags;
+  NDIS_HANDLE DestinationHandle;
+  PVOID RequestId;
+  PVOID StatusBuffer;
+  ULONG StatusBufferSize;
+  GUID Guid;
+  PVOID NdisReserved[4];
+} NDIS_STATUS_INDICATION, *PNDIS_STATUS_INDICATION;
+#define NDIS_STATUS_INDICATION_REVISION_1 1
+#define NDIS_SIZEOF_STATUS_INDICATION_REVISION_1 sizeof(NDIS_STATUS_INDICATION)
+typedef struct _NDIS_LINK_STATE {
+  NDIS_OBJECT_HEADER Header;
+  NET_IF_MEDIA_CONNECT_STATE MediaConnectState;
+  NET_IF_MEDIA_DUPLEX_STATE MediaDuplexState;
+  ULONG64 XmitLinkSpeed;
+  ULONG64 RcvLinkSpeed;
+  NDIS_SUPPORTED_PAUSE_FUNCTIONS PauseFunctions;
+  ULONG AutoNegotiationFlags;
+} NDIS_LINK_STATE, *PNDIS_LINK_STATE;
+#define NDIS_LINK_STATE_REVISION_1 1
+#define NDIS_SIZEOF_LINK_STATE_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NDIS_LINK_STATE, AutoNegotiationFlags)
+VOID NdisMIndicateStatusEx(NDIS_HANDLE MiniportAdapterHandle, PNDIS_STATUS_INDICATION StatusIndication);
+
+/* ---- handlers of a miniport ---------------------------------------------------------------------------------------------- */
+typedef NDIS_STATUS SET_OPTIONS(NDIS_HANDLE NdisDriverHandle, NDIS_HANDLE DriverContext);
+typedef NDIS_STATUS MINIPORT_INITIALIZE(NDIS_HANDLE NdisMiniportHandle, NDIS_HANDLE MiniportDriverContext,
+                                        PNDIS_MINIPORT_INIT_PARAMETERS MiniportInitParameters);
+typedef VOID MINIPORT_HALT(NDIS_HANDLE MiniportAdapterContext, NDIS_HALT_ACTION HaltAction);
+typedef VOID MINIPORT_UNLOAD(PDRIVER_OBJECT DriverObject);
+typedef MINIPORT_UNLOAD MINIPORT_DRIVER_UNLOAD;
+typedef NDIS_STATUS MINIPORT_PAUSE(NDIS_HANDLE MiniportAdapterContext, PNDIS_MINIPORT_PAUSE_PARAMETERS PauseParameters);
+typedef NDIS_STATUS MINIPORT_RESTART(NDIS_HANDLE MiniportAdapterContext, PNDIS_MINIPORT_RESTART_PARAMETERS RestartParameters);
+typedef NDIS_STATUS MINIPORT_OID_REQUEST(NDIS_HANDLE MiniportAdapterContext, PNDIS_OID_REQUEST OidRequest);
+typedef VOID MINIPORT_SEND_NET_BUFFER_LISTS(NDIS_HANDLE MiniportAdapterContext, PNET_BUFFER_LIST NetBufferList,
+                                            NDIS_PORT_NUMBER PortNumber, ULONG SendFlags);
+typedef VOID MINIPORT_RETURN_NET_BUFFER_LISTS(NDIS_HANDLE MiniportAdapterContext, PNET_BUFFER_LIST NetBufferLists, ULONG ReturnFlags);
+typedef VOID MINIPORT_CANCEL_SEND(NDIS_HANDLE MiniportAdapterContext, PVOID CancelId);
+typedef BOOLEAN MINIPORT_CHECK_FOR_HANG(NDIS_HANDLE MiniportAdapterContext);
+typedef NDIS_STATUS MINIPORT_RESET(NDIS_HANDLE MiniportAdapterContext, PBOOLEAN AddressingReset);
+typedef VOID MINIPORT_DEVICE_PNP_EVENT_NOTIFY(NDIS_HANDLE MiniportAdapterContext, PNET_DEVICE_PNP_EVENT NetDevicePnPEvent);
+typedef VOID MINIPORT_SHUTDOWN(NDIS_HANDLE MiniportAdapterContext, NDIS_SHUTDOWN_ACTION ShutdownAction);
+typedef VOID MINIPORT_CANCEL_OID_REQUEST(NDIS_HANDLE MiniportAdapterContext, PVOID RequestId);
+typedef SET_OPTIONS *SET_OPTIONS_HANDLER;
+typedef MINIPORT_INITIALIZE *MINIPORT_INITIALIZE_HANDLER;
+typedef MINIPORT_HALT *MINIPORT_HALT_HANDLER;
+typedef MINIPORT_UNLOAD *MINIPORT_DRIVER_UNLOAD_HANDLER;
+typedef MINIPORT_PAUSE *MINIPORT_PAUSE_HANDLER;
+typedef MINIPORT_RESTART *MINIPORT_RESTART_HANDLER;
+typedef MINIPORT_OID_REQUEST *MINIPORT_OID_REQUEST_HANDLER;
+typedef MINIPORT_SEND_NET_BUFFER_LISTS *MINIPORT_SEND_NET_BUFFER_LISTS_HANDLER;
+typedef MINIPORT_RETURN_NET_BUFFER_LISTS *MINIPORT_RETURN_NET_BUFFER_LISTS_HANDLER;
+typedef MINIPORT_CANCEL_SEND *MINIPORT_CANCEL_SEND_HANDLER;
+typedef MINIPORT_CHECK_FOR_HANG *MINIPORT_CHECK_FOR_HANG_HANDLER;
+typedef MINIPORT_RESET *MINIPORT_RESET_HANDLER;
+typedef MINIPORT_DEVICE_PNP_EVENT_NOTIFY *MINIPORT_DEVICE_PNP_EVENT_NOTIFY_HANDLER;
+typedef MINIPORT_SHUTDOWN *MINIPORT_SHUTDOWN_HANDLER;
+typedef MINIPORT_CANCEL_OID_REQUEST *MINIPORT_CANCEL_OID_REQUEST_HANDLER;
+typedef struct _NDIS_MINIPORT_DRIVER_CHARACTERISTICS {
+  NDIS_OBJECT_HEADER Header;
+  UCHAR MajorNdisVersion;
+  UCHAR MinorNdisVersion;
+  UCHAR MajorDriverVersion;
+  UCHAR MinorDriverVersion;
+  ULONG Flags;
+  SET_OPTIONS_HANDLER SetOptionsHandler;
+  MINIPORT_INITIALIZE_HANDLER InitializeHandlerEx;
+  MINIPORT_HALT_HANDLER HaltHandlerEx;
+  MINIPORT_DRIVER_UNLOAD_HANDLER UnloadHandler;
+  MINIPORT_PAUSE_HANDLER PauseHandler;
+  MINIPORT_RESTART_HANDLER RestartHandler;
+  MINIPORT_OID_REQUEST_HANDLER OidRequestHandler;
+  MINIPORT_SEND_NET_BUFFER_LISTS_HANDLER SendNetBufferListsHandler;
+  MINIPORT_RETURN_NET_BUFFER_LISTS_HANDLER ReturnNetBufferListsHandler;
+  MINIPORT_CANCEL_SEND_HANDLER CancelSendHandler;
+  MINIPORT_CHECK_FOR_HANG_HANDLER CheckForHangHandlerEx;
+  MINIPORT_RESET_HANDLER ResetHandlerEx;
+  MINIPORT_DEVICE_PNP_EVENT_NOTIFY_HANDLER DevicePnPEventNotifyHandler;
+  MINIPORT_SHUTDOWN_HANDLER ShutdownHandlerEx;
+  MINIPORT_CANCEL_OID_REQUEST_HANDLER CancelOidRequestHandler;
+  PVOID DirectOidRequestHandler;
+  PVOID CancelDirectOidRequestHandler;
+} NDIS_MINIPORT_DRIVER_CHARACTERISTICS, *PNDIS_MINIPORT_DRIVER_CHARACTERISTICS;
+#define NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 1
+#define NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 2
+#define NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 \
+  RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_DRIVER_CHARACTERISTICS, CancelOidRequestHandler)
+#define NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 \
+  RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_DRIVER_CHARACTERISTICS, CancelDirectOidRequestHandler)
+NDIS_STATUS NdisMRegisterMiniportDriver(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath, NDIS_HANDLE MiniportDriverContext,
+                                        PNDIS_MINIPORT_DRIVER_CHARACTERISTICS MiniportDriverCharacteristics, PNDIS_HANDLE NdisMiniportDriverHandle);
+VOID NdisMDeregisterMiniportDriver(NDIS_HANDLE NdisMiniportDriverHandle);
+VOID NdisMPauseComplete(NDIS_HANDLE MiniportAdapterHandle);
+VOID NdisMRestartComplete(NDIS_HANDLE MiniportAdapterHandle, NDIS_STATUS Status);
+VOID NdisMResetComplete(NDIS_HANDLE MiniportAdapterHandle, NDIS_STATUS Status, BOOLEAN AddressingReset);
+VOID NdisMRemoveMiniport(NDIS_HANDLE MiniportHandle);
+VOID NdisMIndicateReceiveNetBufferLists(NDIS_HANDLE MiniportAdapterHandle, PNET_BUFFER_LIST NetBufferLists, NDIS_PORT_NUMBER PortNumber,
+                                        ULONG NumberOfNetBufferLists, ULONG ReceiveFlags);
+VOID NdisMSendNetBufferListsComplete(NDIS_HANDLE MiniportAdapterHandle, PNET_BUFFER_LIST NetBufferLists, ULONG SendCompleteFlags);
+#define NDIS_DEFAULT_PORT_NUMBER 0
+#define NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL 0x00000001
+#define NDIS_RECEIVE_FLAGS_RESOURCES 0x00000002
+#define NDIS_SEND_FLAGS_DISPATCH_LEVEL 0x00000001
+#define NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL 0x00000001
+#define NDIS_RETURN_FLAGS_DISPATCH_LEVEL 0x00000001
+#define NDIS_TEST_RETURN_AT_DISPATCH_LEVEL(f) (((f) & NDIS_RETURN_FLAGS_DISPATCH_LEVEL) != 0)
+#define NDIS_TEST_SEND_AT_DISPATCH_LEVEL(f) (((f) & NDIS_SEND_FLAGS_DISPATCH_LEVEL) != 0)
+#define NDIS_TEST_RECEIVE_CANNOT_PEND(f) (((f) & NDIS_RECEIVE_FLAGS_RESOURCES) != 0)
+#define NDIS_TEST_RECEIVE_CAN_PEND(f) (((f) & NDIS_RECEIVE_FLAGS_RESOURCES) == 0)
+#define NDIS_SET_SEND_COMPLETE_FLAG(f, b) ((f) |= (b))
+
+/* ---- interrupts ------------------------------------------------------------------------------------------------------------ */
+typedef BOOLEAN MINIPORT_ISR(NDIS_HANDLE MiniportInterruptContext, PBOOLEAN QueueDefaultInterruptDpc, PULONG TargetProcessors);
+typedef VOID MINIPORT_INTERRUPT_DPC(NDIS_HANDLE MiniportInterruptContext, PVOID MiniportDpcContext, PVOID ReceiveThrottleParameters, PVOID NdisReserved2);
+typedef VOID MINIPORT_DISABLE_INTERRUPT(NDIS_HANDLE MiniportInterruptContext);
+typedef VOID MINIPORT_ENABLE_INTERRUPT(NDIS_HANDLE MiniportInterruptContext);
+typedef BOOLEAN MINIPORT_MESSAGE_INTERRUPT(NDIS_HANDLE MiniportInterruptContext, ULONG MessageId, PBOOLEAN QueueDefaultInterruptDpc, PULONG TargetProcessors);
+typedef VOID MINIPORT_MESSAGE_INTERRUPT_DPC(NDIS_HANDLE MiniportInterruptContext, ULONG MessageId, PVOID MiniportDpcContext,
+                                            PVOID ReceiveThrottleParameters, PVOID NdisReserved2);
+typedef VOID MINIPORT_DISABLE_MESSAGE_INTERRUPT(NDIS_HANDLE MiniportInterruptContext, ULONG MessageId);
+typedef VOID MINIPORT_ENABLE_MESSAGE_INTERRUPT(NDIS_HANDLE MiniportInterruptContext, ULONG MessageId);
+typedef BOOLEAN MINIPORT_SYNCHRONIZE_INTERRUPT(NDIS_HANDLE SynchronizeContext);
+typedef MINIPORT_ISR *MINIPORT_ISR_HANDLER;
+typedef MINIPORT_INTERRUPT_DPC *MINIPORT_INTERRUPT_DPC_HANDLER;
+typedef MINIPORT_SYNCHRONIZE_INTERRUPT *MINIPORT_SYNCHRONIZE_INTERRUPT_HANDLER;
+typedef enum _NDIS_INTERRUPT_TYPE { NDIS_CONNECT_LINE_BASED = 1, NDIS_CONNECT_MESSAGE_BASED } NDIS_INTERRUPT_TYPE;
+typedef struct _NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS {
+  NDIS_OBJECT_HEADER Header;
+  MINIPORT_ISR_HANDLER InterruptHandler;
+  MINIPORT_INTERRUPT_DPC_HANDLER InterruptDpcHandler;
+  MINIPORT_DISABLE_INTERRUPT *DisableInterruptHandler;
+  MINIPORT_ENABLE_INTERRUPT *EnableInterruptHandler;
+  BOOLEAN MsiSupported;
+  BOOLEAN MsiSyncWithAllMessages;
+  MINIPORT_MESSAGE_INTERRUPT *MessageInterruptHandler;
+  MINIPORT_MESSAGE_INTERRUPT_DPC *MessageInterruptDpcHandler;
+  MINIPORT_DISABLE_MESSAGE_INTERRUPT *DisableMessageInterruptHandler;
+  MINIPORT_ENABLE_MESSAGE_INTERRUPT *EnableMessageInterruptHandler;
+  NDIS_INTERRUPT_TYPE InterruptType;
+  PVOID MessageInfoTable;
+} NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS, *PNDIS_MINIPORT_INTERRUPT_CHARACTERISTICS;
+#define NDIS_MINIPORT_INTERRUPT_REVISION_1 1
+#define NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1 \
+  RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS, MessageInfoTable)
+NDIS_STATUS NdisMRegisterInterruptEx(NDIS_HANDLE MiniportAdapterHandle, NDIS_HANDLE MiniportInterruptContext,
+                                     PNDIS_MINIPORT_INTERRUPT_CHARACTERISTICS MiniportInterruptCharacteristics, PNDIS_HANDLE NdisInterruptHandle);
+VOID NdisMDeregisterInterruptEx(NDIS_HANDLE NdisInterruptHandle);
+BOOLEAN NdisMSynchronizeWithInterruptEx(NDIS_HANDLE NdisInterruptHandle, ULONG MessageId, MINIPORT_SYNCHRONIZE_INTERRUPT_HANDLER SynchronizeFunction,
+                                        PVOID SynchronizeContext);
+ULONG NdisMQueueDpc(NDIS_HANDLE NdisInterruptHandle, ULONG MessageId, ULONG TargetProcessors, PVOID MiniportDpcContext);
+
+/* ---- timers, work items, events, waiting ------------------------------------------------------------------------------------ */
+typedef VOID NDIS_TIMER_FUNCTION(PVOID SystemSpecific1, PVOID FunctionContext, PVOID SystemSpecific2, PVOID SystemSpecific3);
+typedef NDIS_TIMER_FUNCTION *PNDIS_TIMER_FUNCTION;
+typedef struct _NDIS_TIMER_CHARACTERISTICS {
+  NDIS_OBJECT_HEADER Header;
+  ULONG AllocationTag;
+  PNDIS_TIMER_FUNCTION TimerFunction;
+  PVOID FunctionContext;
+} NDIS_TIMER_CHARACTERISTICS, *PNDIS_TIMER_CHARACTERISTICS;
+#define NDIS_TIMER_CHARACTERISTICS_REVISION_1 1
+#define NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NDIS_TIMER_CHARACTERISTICS, FunctionContext)
+NDIS_STATUS NdisAllocateTimerObject(NDIS_HANDLE NdisHandle, PNDIS_TIMER_CHARACTERISTICS TimerCharacteristics, PNDIS_HANDLE pTimerObject);
+BOOLEAN NdisSetTimerObject(NDIS_HANDLE TimerObject, LARGE_INTEGER DueTime, LONG MillisecondsPeriod, PVOID FunctionContext);
+BOOLEAN NdisCancelTimerObject(NDIS_HANDLE TimerObject);
+VOID NdisFreeTimerObject(NDIS_HANDLE TimerObject);
+typedef struct _NDIS_MINIPORT_TIMER {
+  KTIMER Timer;
+  KDPC Dpc;
+  PNDIS_TIMER_FUNCTION MiniportTimerFunction;
+  PVOID MiniportTimerContext;
+  NDIS_HANDLE Miniport;
+  struct _NDIS_MINIPORT_TIMER *NextDeferredTimer;
+} NDIS_MINIPORT_TIMER, *PNDIS_MINIPORT_TIMER, NDIS_TIMER, *PNDIS_TIMER;
+VOID NdisMInitializeTimer(PNDIS_MINIPORT_TIMER Timer, NDIS_HANDLE MiniportAdapterHandle, PNDIS_TIMER_FUNCTION TimerFunction, PVOID FunctionContext);
+VOID NdisMSetPeriodicTimer(PNDIS_MINIPORT_TIMER Timer, UINT MillisecondPeriod);
+VOID NdisSetTimer(PNDIS_TIMER Timer, UINT MillisecondsToDelay);
+#define NdisMSetTimer(Timer, Delay) NdisSetTimer((PNDIS_TIMER)(Timer), (Delay))
+VOID NdisMCancelTimer(PNDIS_MINIPORT_TIMER Timer, PBOOLEAN TimerCancelled);
+typedef VOID NDIS_IO_WORKITEM(PVOID WorkItemContext, NDIS_HANDLE NdisIoWorkItemHandle);
+typedef NDIS_IO_WORKITEM *NDIS_IO_WORKITEM_ROUTINE;
+typedef VOID (*NDIS_IO_WORKITEM_FUNCTION)(PVOID WorkItemContext, NDIS_HANDLE NdisIoWorkItemHandle);
+NDIS_HANDLE NdisAllocateIoWorkItem(NDIS_HANDLE NdisObjectHandle);
+VOID NdisFreeIoWorkItem(NDIS_HANDLE NdisIoWorkItemHandle);
+VOID NdisQueueIoWorkItem(NDIS_HANDLE NdisIoWorkItemHandle, NDIS_IO_WORKITEM_ROUTINE Routine, PVOID WorkItemContext);
+typedef struct _NDIS_EVENT {
+  KEVENT Event;
+} NDIS_EVENT, *PNDIS_EVENT;
+VOID NdisInitializeEvent(PNDIS_EVENT Event);
+VOID NdisSetEvent(PNDIS_EVENT Event);
+VOID NdisResetEvent(PNDIS_EVENT Event);
+BOOLEAN NdisWaitEvent(PNDIS_EVENT Event, UINT MsToWait);
+VOID NdisMSleep(ULONG MicrosecondsToSleep);
+#define NdisStallExecution(us) KeStallExecutionProcessor(us)
+
+/* ---- locks ------------------------------------------------------------------------------------------------------------------- */
+typedef struct _NDIS_SPIN_LOCK {
+  KSPIN_LOCK SpinLock;
+  KIRQL OldIrql;
+} NDIS_SPIN_LOCK, *PNDIS_SPIN_LOCK;
+VOID NdisAllocateSpinLock(PNDIS_SPIN_LOCK SpinLock);
+VOID NdisFreeSpinLock(PNDIS_SPIN_LOCK SpinLock);
+VOID NdisAcquireSpinLock(PNDIS_SPIN_LOCK SpinLock);
+VOID NdisReleaseSpinLock(PNDIS_SPIN_LOCK SpinLock);
+VOID NdisDprAcquireSpinLock(PNDIS_SPIN_LOCK SpinLock);
+VOID NdisDprReleaseSpinLock(PNDIS_SPIN_LOCK SpinLock);
+typedef struct _LOCK_STATE_EX {
+  KIRQL OldIrql;
+  UCHAR LockState;
+  UCHAR Flags;
+} LOCK_STATE_EX, *PLOCK_STATE_EX;
+typedef struct _NDIS_RW_LOCK_EX NDIS_RW_LOCK_EX, *PNDIS_RW_LOCK_EX;
+PNDIS_RW_LOCK_EX NdisAllocateRWLock(NDIS_HANDLE NdisHandle);
+VOID NdisFreeRWLock(PNDIS_RW_LOCK_EX Lock);
+VOID NdisAcquireRWLockRead(PNDIS_RW_LOCK_EX Lock, PLOCK_STATE_EX LockState, UCHAR Flags);
+VOID NdisAcquireRWLockWrite(PNDIS_RW_LOCK_EX Lock, PLOCK_STATE_EX LockState, UCHAR Flags);
+VOID NdisReleaseRWLock(PNDIS_RW_LOCK_EX Lock, PLOCK_STATE_EX LockState);
+#define NDIS_RWL_AT_DISPATCH_LEVEL 1
+#define NDIS_RAISE_IRQL_TO_DISPATCH(pIrql) KeRaiseIrql(DISPATCH_LEVEL, (pIrql))
+#define NDIS_LOWER_IRQL(OldIrql, CurrentIrql) \
+  do { \
+    if ((OldIrql) != (CurrentIrql)) KeLowerIrql(OldIrql); \
+  } while (0)
+#define NDIS_CURRENT_IRQL() KeGetCurrentIrql()
+#define NdisInterlockedIncrement(p) InterlockedIncrement(p)
+#define NdisInterlockedDecrement(p) InterlockedDecrement(p)
+PLIST_ENTRY NdisInterlockedInsertTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry, PNDIS_SPIN_LOCK SpinLock);
+PLIST_ENTRY NdisInterlockedInsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry, PNDIS_SPIN_LOCK SpinLock);
+PLIST_ENTRY NdisInterlockedRemoveHeadList(PLIST_ENTRY ListHead, PNDIS_SPIN_LOCK SpinLock);
+
+/* ---- memory --------------------------------------------------------------------------------------------------------------------- */
+typedef enum _EX_POOL_PRIORITY { LowPoolPriority = 0, NormalPoolPriority = 16, HighPoolPriority = 32 } EX_POOL_PRIORITY;
+PVOID NdisAllocateMemoryWithTagPriority(NDIS_HANDLE NdisHandle, UINT Length, ULONG Tag, EX_POOL_PRIORITY Priority);
+NDIS_STATUS NdisAllocateMemoryWithTag(PVOID *VirtualAddress, UINT Length, ULONG Tag);
+VOID NdisFreeMemory(PVOID VirtualAddress, UINT Length, UINT MemoryFlags);
+VOID NdisFreeMemoryWithTagPriority(NDIS_HANDLE NdisHandle, PVOID VirtualAddress, ULONG Tag);
+VOID NdisInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PVOID Allocate, PVOID Free, ULONG Flags, ULONG Size, ULONG Tag, USHORT Depth);
+PVOID NdisAllocateFromNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside);
+VOID NdisFreeToNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry);
+VOID NdisDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside);
+#define NdisZeroMemory(d, n) RtlZeroMemory((d), (n))
+#define NdisMoveMemory(d, s, n) RtlCopyMemory((d), (s), (n))
+#define NdisFillMemory(d, n, v) RtlFillMemory((d), (n), (v))
+#define NdisEqualMemory(a, b, n) RtlEqualMemory((a), (b), (n))
+#define NdisZeroMappedMemory(d, n) RtlZeroMemory((d), (n))
+#define NdisMoveMappedMemory(d, s, n) RtlCopyMemory((d), (s), (n))
+#define NdisMoveToMappedMemory(d, s, n) RtlCopyMemory((d), (s), (n))
+#define NdisMoveFromMappedMemory(d, s, n) RtlCopyMemory((d), (s), (n))
+#define ETH_LENGTH_OF_ADDRESS 6
+#define ETH_COPY_NETWORK_ADDRESS(d, s) RtlCopyMemory((d), (s), ETH_LENGTH_OF_ADDRESS)
+#define ETH_COMPARE_NETWORK_ADDRESSES_EQ(a, b, r) (*(r) = (UINT)memcmp((a), (b), ETH_LENGTH_OF_ADDRESS))
+#define ETH_IS_MULTICAST(a) ((BOOLEAN)(((PUCHAR)(a))[0] & 1))
+#define ETH_IS_BROADCAST(a) (((PUCHAR)(a))[0] == 0xff && ((PUCHAR)(a))[1] == 0xff)
+
+/* ---- registers and configuration space ------------------------------------------------------------------------------------------- */
+NDIS_STATUS NdisMMapIoSpace(PVOID *VirtualAddress, NDIS_HANDLE MiniportAdapterHandle, NDIS_PHYSICAL_ADDRESS PhysicalAddress, UINT Length);
+VOID NdisMUnmapIoSpace(NDIS_HANDLE MiniportAdapterHandle, PVOID VirtualAddress, UINT Length);
+NDIS_STATUS NdisMRegisterIoPortRange(PVOID *PortOffset, NDIS_HANDLE MiniportAdapterHandle, UINT InitialPort, UINT NumberOfPorts);
+VOID NdisMDeregisterIoPortRange(NDIS_HANDLE MiniportAdapterHandle, UINT InitialPort, UINT NumberOfPorts, PVOID PortOffset);
+#define NdisReadRegisterUchar(r, d) (*(d) = READ_REGISTER_UCHAR((volatile UCHAR *)(r)))
+#define NdisReadRegisterUshort(r, d) (*(d) = READ_REGISTER_USHORT((volatile USHORT *)(r)))
+#define NdisReadRegisterUlong(r, d) (*(d) = READ_REGISTER_ULONG((volatile ULONG *)(r)))
+#define NdisWriteRegisterUchar(r, d) WRITE_REGISTER_UCHAR((volatile UCHAR *)(r), (UCHAR)(d))
+#define NdisWriteRegisterUshort(r, d) WRITE_REGISTER_USHORT((volatile USHORT *)(r), (USHORT)(d))
+#define NdisWriteRegisterUlong(r, d) WRITE_REGISTER_ULONG((volatile ULONG *)(r), (ULONG)(d))
+#define NdisRawReadPortUchar(p, d) (*(d) = READ_PORT_UCHAR((PUCHAR)(p)))
+#define NdisRawReadPortUshort(p, d) (*(d) = READ_PORT_USHORT((PUSHORT)(p)))
+#define NdisRawReadPortUlong(p, d) (*(d) = READ_PORT_ULONG((PULONG)(p)))
+#define NdisRawWritePortUchar(p, d) WRITE_PORT_UCHAR((PUCHAR)(p), (UCHAR)(d))
+#define NdisRawWritePortUshort(p, d) WRITE_PORT_USHORT((PUSHORT)(p), (USHORT)(d))
+#define NdisRawWritePortUlong(p, d) WRITE_PORT_ULONG((PULONG)(p), (ULONG)(d))
+ULONG NdisMGetBusData(NDIS_HANDLE NdisMiniportHandle, ULONG WhichSpace, ULONG Offset, PVOID Buffer, ULONG Length);
+ULONG NdisMSetBusData(NDIS_HANDLE NdisMiniportHandle, ULONG WhichSpace, ULONG Offset, PVOID Buffer, ULONG Length);
+VOID NdisMGetDeviceProperty(NDIS_HANDLE MiniportAdapterHandle, PDEVICE_OBJECT *PhysicalDeviceObject, PDEVICE_OBJECT *FunctionalDeviceObject,
+                            PDEVICE_OBJECT *NextDeviceObject, PVOID AllocatedResources, PVOID AllocatedResourcesTranslated);
+
+/* ---- configuration ------------------------------------------------------------------------------------------------------------------ */
+typedef struct _NDIS_CONFIGURATION_OBJECT {
+  NDIS_OBJECT_HEADER Header;
+  NDIS_HANDLE NdisHandle;
+  ULONG Flags;
+} NDIS_CONFIGURATION_OBJECT, *PNDIS_CONFIGURATION_OBJECT;
+#define NDIS_CONFIGURATION_OBJECT_REVISION_1 1
+#define NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NDIS_CONFIGURATION_OBJECT, Flags)
+typedef enum _NDIS_PARAMETER_TYPE {
+  NdisParameterInteger,
+  NdisParameterHexInteger,
+  NdisParameterString,
+  NdisParameterMultiString,
+  NdisParameterBinary
+} NDIS_PARAMETER_TYPE;
+typedef struct _BINARY_DATA {
+  USHORT Length;
+  PVOID Buffer;
+} BINARY_DATA;
+typedef struct _NDIS_CONFIGURATION_PARAMETER {
+  NDIS_PARAMETER_TYPE ParameterType;
+  union {
+    ULONG IntegerData;
+    NDIS_STRING StringData;
+    BINARY_DATA BinaryData;
+  } ParameterData;
+} NDIS_CONFIGURATION_PARAMETER, *PNDIS_CONFIGURATION_PARAMETER;
+NDIS_STATUS NdisOpenConfigurationEx(PNDIS_CONFIGURATION_OBJECT ConfigObject, PNDIS_HANDLE ConfigurationHandle);
+VOID NdisCloseConfiguration(NDIS_HANDLE ConfigurationHandle);
+VOID NdisReadConfiguration(PNDIS_STATUS Status, PNDIS_CONFIGURATION_PARAMETER *ParameterValue, NDIS_HANDLE ConfigurationHandle,
+                           PNDIS_STRING Keyword, NDIS_PARAMETER_TYPE ParameterType);
+VOID NdisReadNetworkAddress(PNDIS_STATUS Status, PVOID *NetworkAddress, PUINT NetworkAddressLength, NDIS_HANDLE ConfigurationHandle);
+#define NDIS_STRING_CONST(s) {sizeof(L##s) - 2, sizeof(L##s), (PWSTR)L##s}
+VOID NdisInitUnicodeString(PNDIS_STRING DestinationString, PCWSTR SourceString);
+#define NdisInitializeString(d, s) NdisInitUnicodeString((d), (s))
+
+/* ---- the rest ------------------------------------------------------------------------------------------------------------------------ */
+VOID NdisWriteErrorLogEntry(NDIS_HANDLE NdisAdapterHandle, NDIS_ERROR_CODE ErrorCode, ULONG NumberOfErrorValues, ...);
+VOID NdisGetCurrentSystemTime(PLARGE_INTEGER pSystemTime);
+VOID NdisGetSystemUpTimeEx(PLARGE_INTEGER pSystemUpTime);
+UINT NdisGetVersion(VOID);
+CCHAR NdisSystemProcessorCount(VOID);
+ULONG NdisGetCurrentProcessorIndex(VOID);
+#define NdisCurrentProcessorIndex() NdisGetCurrentProcessorIndex()
+
+#ifdef __cplusplus
+}
+#endif
+#endif

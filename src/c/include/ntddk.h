@@ -1,0 +1,2 @@
+/* ntddk.h: everything is in wdm.h. */
+#include <wdm.h>

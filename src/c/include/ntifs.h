@@ -1,0 +1,2 @@
+/* ntifs.h: everything is in wdm.h. */
+#include <wdm.h>

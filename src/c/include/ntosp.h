@@ -1,0 +1,2 @@
+/* ntosp.h: everything is in wdm.h. */
+#include <wdm.h>

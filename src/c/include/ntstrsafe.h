@@ -1,0 +1,2 @@
+/* ntstrsafe.h: nothing of it is needed here. */
+#include <string.h>

@@ -1,0 +1,2 @@
+/* stdio.h: nothing of it is needed here. */
+#include <string.h>

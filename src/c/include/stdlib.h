@@ -1,0 +1,2 @@
+/* stdlib.h: nothing of it is needed here. */
+#include <string.h>

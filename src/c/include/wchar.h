@@ -1,0 +1,2 @@
+/* wchar.h: nothing of it is needed here. */
+#include <string.h>
