@@ -48,7 +48,6 @@ import {
   type CoreApi,
   type CoreOptions,
   type FaultPlan,
-  forceRelease,
   HALTED,
   type LiveBlock,
   type NDIS_HALT_ACTION,
@@ -59,6 +58,7 @@ import {
   NdisHaltDeviceDisabled,
   NdisShutdownPowerOff,
   planCore,
+  ShmemError,
   startedAdapters,
   type Violation,
   type VirtualAddress,
@@ -187,7 +187,7 @@ export class Machine {
 
   /** Free what a halted adapter leaked, as one would by force. Returns what there was. */
   release(adapter: Adapter): readonly LiveBlock[] {
-    return forceRelease(adapter.record);
+    return this.#lifecycle.release(adapter);
   }
 
   /** MiniportShutdownEx: no other handler is called afterwards. PowerOff at PASSIVE_LEVEL, BugCheck at HIGH_LEVEL. */
@@ -301,6 +301,7 @@ export class Machine {
   dispose(): void {
     if (this.#pump.disposed) return;
     this.#pump.disposed = true;
+    this.#lifecycle.end(new ShmemError("ADAPTER_GONE", "the machine has been disposed"));
     const { environment } = this;
     const found: Violation[] = [];
     for (const one of startedAdapters(environment)) {

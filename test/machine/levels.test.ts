@@ -186,13 +186,22 @@ test("events wake every waiter, in the order in which they came; timeouts are to
   assert.deepEqual(seen.slice(3), ["signalled", "timeout"]);
 });
 
-test("step refuses while a thread is suspended; run goes on with it", async () => {
+test("step goes on while a thread sleeps, and refuses where it can go on; run goes on with it", async () => {
   const { machine, nic } = await open();
-  nic.services.queueWorkItem(() => nic.services.sleep(1000));
-  assert.equal(machine.step(), true);
-  assert.throws(() => machine.step(), { code: "WRONG_CONTEXT" });
+  const seen: number[] = [];
+  nic.services.queueWorkItem(async () => {
+    await nic.services.sleep(1000);
+    seen.push(machine.nowNs);
+  });
+  machine.after(500, () => seen.push(machine.nowNs));
+  assert.equal(machine.step(), true, "the work item begins, and sleeps");
+  assert.equal(machine.step(), true, "what the host planned meanwhile happens");
+  assert.deepEqual(seen, [500]);
+  assert.equal(machine.step(), true, "the sleep is over");
+  assert.throws(() => machine.step(), { code: "WRONG_CONTEXT", unit: "threads" });
+  assert.equal(machine.drain(), 0, "drain stops there");
   await machine.run();
-  assert.equal(machine.nowNs, 1000);
+  assert.deepEqual(seen, [500, 1000]);
   assert.equal(machine.step(), false);
 });
 

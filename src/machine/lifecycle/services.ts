@@ -21,6 +21,7 @@ import {
 } from "../../../bindings/index.js";
 import type { DeviceModel } from "../devices/device-port.js";
 import { halfAt, putHalfAt, putWordAt, wordAt } from "../devices/endian.js";
+import { callIntoDriver, isPromise } from "../threads/call.js";
 import type { Processors } from "../threads/processors.js";
 import { type MachineThreads, WaitableEvent } from "../threads/threads.js";
 import type { EventQueue, MachineEventEntry, SimulatedClock } from "../time/clock.js";
@@ -280,28 +281,11 @@ export class MachineServices implements AdapterServices {
     const { processors, threads } = this.#parts;
     environment.step++;
     if (environment.log !== null) environment.note(adapter, call);
-    const insideBefore = environment.inside;
-    const adapterBefore = environment.insideAdapter;
-    const machineBefore = environment.enter();
-    const levelBefore = processors.enter(level);
-    environment.inside = call;
-    environment.insideAdapter = adapter;
-    let levelAfter: KIRQL = level;
-    let result: unknown;
-    try {
-      result = run();
-    } catch (error) {
-      environment.contain(adapter, call, error);
-    } finally {
-      levelAfter = processors.current;
-      processors.leave(levelBefore);
-      environment.inside = insideBefore;
-      environment.insideAdapter = adapterBefore;
-      environment.leave(machineBefore);
-    }
-    const suspended = typeof result === "object" && result !== null && "then" in result;
+    const { value, error, failed, levelAfter } = callIntoDriver(environment, processors, adapter, call, level, run);
+    if (failed) environment.contain(adapter, call, error);
+    const suspended = isPromise(value);
     if (suspended) {
-      threads.adopt(adapter, call, result as PromiseLike<unknown>, (error, failed) => {
+      threads.adopt(adapter, call, value, (error, failed) => {
         if (failed) environment.contain(adapter, call, error);
       });
     }

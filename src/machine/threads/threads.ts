@@ -176,62 +176,74 @@ export class MachineThreads implements Threads {
     this.#ready.push(waiter);
   }
 
-  /** The adapter was shut down: nothing of its driver runs any more, threads that wait included. */
+  /**
+   * The adapter is over: nothing of its driver runs any more, threads that wait included. Whoever follows such a thread
+   * is told that it has ended, or its turn would never come; the thread that runs now ends at its next wait.
+   */
   freeze(adapter: AdapterRecord): void {
+    const frozen = [...this.#live].filter((thread) => thread.adapter === adapter && thread !== this.#current);
     for (const thread of this.#live) {
       if (thread.adapter !== adapter) continue;
       thread.frozen = true;
-      this.#live.delete(thread);
+      if (thread !== this.#current) this.#live.delete(thread);
     }
     for (let i = this.#ready.length - 1; i >= 0; i--) {
       if (this.#ready[i]?.thread?.frozen === true) this.#ready.splice(i, 1);
     }
+    for (const thread of frozen) thread.settled(undefined, false);
   }
 
-  /** Let one thread go on to its next wait or its end. */
-  async resume(): Promise<void> {
+  /**
+   * Let one thread go on to its next wait or its end. The place is marked only when the caller has control back: whoever
+   * calls into the machine in the same turn as `run` is not to be taken for the thread.
+   *
+   * Resolves with the thread where it ended; `conclude` then tells whoever follows it. That may begin another thread, and
+   * must be followed by the next `resume` in the same turn, before the new thread's promises have theirs.
+   */
+  async resume(): Promise<Thread | null> {
     const waiter = this.#ready.shift();
-    if (waiter !== undefined) {
-      const { thread } = waiter;
-      if (thread !== null) {
-        thread.waits--;
-        this.#enter(thread);
-      }
-      waiter.resolve(waiter.outcome ?? "timeout");
-    } else {
-      for (const thread of this.#live) {
-        if (thread.waits === 0) {
-          this.#enter(thread);
-          break;
-        }
-      }
-    }
-    await this.#settle();
-  }
-
-  #enter(thread: Thread): void {
+    const thread = waiter === undefined ? this.#firstWithoutWait() : waiter.thread;
+    const environment = this.#environment as NdisEnvironment;
+    // Its next waits are its own, whenever the host's queue of promises comes to them.
     this.#current = thread;
-    const environment = this.#environment as NdisEnvironment;
-    environment.inside = thread.call;
-    environment.insideAdapter = thread.adapter;
+    await null;
+    const { inside, insideAdapter } = environment;
+    if (thread !== null) {
+      environment.inside = thread.call;
+      environment.insideAdapter = thread.adapter;
+    }
+    if (waiter !== undefined) {
+      if (thread !== null) thread.waits--;
+      waiter.resolve(waiter.outcome ?? "timeout");
+    }
+    try {
+      await this.#untilWait(thread);
+    } finally {
+      this.#current = null;
+      environment.inside = inside;
+      environment.insideAdapter = insideAdapter;
+    }
+    return thread?.done === true && this.#live.delete(thread) ? thread : null;
   }
 
-  async #settle(): Promise<void> {
-    const thread = this.#current;
-    const environment = this.#environment as NdisEnvironment;
+  /** Tell whoever follows a thread that it has ended. */
+  conclude(thread: Thread | null): void {
+    thread?.settled(thread.error, thread.failed);
+  }
+
+  #firstWithoutWait(): Thread | null {
+    for (const thread of this.#live) if (thread.waits === 0) return thread;
+    return null;
+  }
+
+  /** Give the thread microtasks until it waits for the machine again, or ends. */
+  async #untilWait(thread: Thread | null): Promise<void> {
     for (let turn = 0; turn < PATIENCE; turn++) {
       await null;
       this.#checkLevel(thread);
-      if (thread === null || thread.done || thread.waits > 0) break;
-      if (turn === PATIENCE - 1) this.#abandon(thread);
+      if (thread === null || thread.done || thread.frozen || thread.waits > 0) return;
     }
-    this.#current = null;
-    environment.inside = "";
-    environment.insideAdapter = null;
-    if (thread?.done === true) {
-      this.#live.delete(thread);
-      thread.settled(thread.error, thread.failed);
-    }
+    if (thread !== null) this.#abandon(thread);
   }
 
   /** Whoever suspends itself must be at PASSIVE_LEVEL (choice C3). */
@@ -268,9 +280,9 @@ export class MachineThreads implements Threads {
   }
 
   #abandon(thread: Thread): void {
-    this.#live.delete(thread);
     const message = `${thread.call} waits for something that is no event of the machine; use wait or sleep`;
-    this.#current = null;
-    thread.settled(new ShmemError("WRONG_CONTEXT", message, { value: thread.call }), true);
+    thread.error = new ShmemError("WRONG_CONTEXT", message, { value: thread.call });
+    thread.failed = true;
+    thread.done = true;
   }
 }

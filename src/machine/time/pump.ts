@@ -1,20 +1,38 @@
 /**
  * The pump: lets things happen, one after the other. Completions come before events, threads that can go on before both.
  *
- * `step` and `drain` do without the host's event loop and refuse where a driver's thread is suspended; `run` resumes
- * threads, one at a time. `serve`, `deliver`, `event` and `settle` are the same by hand.
+ * `step`, `drain` and `advance` do without the host's event loop: they stop where a driver's thread can go on, because
+ * only a promise can resume it. `run` resumes threads, one at a time, and gives the host's loop a turn now and then.
+ * `serve`, `deliver`, `event` and `settle` are the same by hand.
+ *
+ * There is one loop for all who wait. Each waits for a condition of its own, or until nothing is left to happen; the loop
+ * goes on as long as anybody waits, so two runs or halts at the same time never wait for each other.
  */
-import { ShmemError } from "../../../bindings/index.js";
+import { irqlName, PASSIVE_LEVEL, ShmemError } from "../../../bindings/index.js";
 import type { MachineParts } from "../parts.js";
+import { hostTurn } from "./host-turn.js";
 
 /** Turns of threads at one moment before they count as spinning. */
 const SPIN = 100_000;
 /** What `settle` answers where no thread can go on. */
 const AT_REST: Promise<boolean> = Promise.resolve(true);
+/** Things that happen between two turns of the host's event loop: some milliseconds; a turn itself costs microseconds. */
+const HOST_TURN_EVERY = 4096;
+/** Completions that are delivered in one row: bounded, so that a million of them leaves the host its turns. */
+const MOST_IN_A_ROW = 1024;
+
+/** Somebody who waits for the loop. */
+interface Waiter {
+  /** Null: until nothing is left to happen. */
+  readonly until: (() => boolean) | null;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
 export class Pump {
   readonly #parts: MachineParts;
-  #loop: Promise<void> | null = null;
+  readonly #waiters: Waiter[] = [];
+  #looping = false;
   /** The machine has been disposed. */
   disposed = false;
 
@@ -25,14 +43,13 @@ export class Pump {
   /** See `Machine.step`. */
   step(): boolean {
     this.#assertMayPump("step");
-    const { alive } = this.#parts.threads;
-    if (alive > 0) {
-      throw new ShmemError("WRONG_CONTEXT", "a driver's thread is suspended: use `await run()`", {
-        value: alive,
+    if (this.#parts.threads.runnable) {
+      throw new ShmemError("WRONG_CONTEXT", "a driver's thread can go on: use `await run()`", {
+        value: this.#parts.threads.alive,
         unit: "threads",
       });
     }
-    return this.#happen(1);
+    return this.#happen(1) > 0;
   }
 
   /** See `Machine.drain`. */
@@ -40,21 +57,28 @@ export class Pump {
     this.#assertMayPump("drain");
     const { threads } = this.#parts;
     let happened = 0;
-    while (threads.alive === 0 && this.#happen(Number.POSITIVE_INFINITY)) happened++;
+    while (!threads.runnable && this.#happen(Number.POSITIVE_INFINITY) > 0) happened++;
     return happened;
   }
 
   /** See `Machine.run`. */
   async run(until?: () => boolean): Promise<void> {
-    this.#assertMayPump("run");
-    while (this.#loop !== null) await this.#loop;
-    const loop = this.#runLoop(until);
-    this.#loop = loop.catch(() => {});
-    try {
-      await loop;
-    } finally {
-      this.#loop = null;
-    }
+    this.#assertOutside("run");
+    await this.wait(until ?? null);
+  }
+
+  /**
+   * Let things happen until `until` says so, or nothing is left. For lifecycle calls too, which may come from inside a
+   * callback: then the loop begins when that is through.
+   */
+  wait(until: (() => boolean) | null): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ until, resolve, reject });
+      if (this.#looping) return;
+      this.#looping = true;
+      if (this.inside) queueMicrotask(() => void this.#loop());
+      else void this.#loop();
+    });
   }
 
   serve(): number {
@@ -81,7 +105,7 @@ export class Pump {
     const { threads } = this.#parts;
     for (let turns = 0; threads.runnable; turns++) {
       if (turns >= most) return false;
-      await threads.resume();
+      threads.conclude(await threads.resume());
     }
     return true;
   }
@@ -92,27 +116,105 @@ export class Pump {
     this.#parts.environment.assertAlive();
   }
 
-  /** Called from inside a callback of a driver? */
+  /** A callback of a driver is on the stack, or a thread of one is being resumed. */
   get inside(): boolean {
     const { environment } = this.#parts;
     return environment.inside !== "" || environment.dispatcher.delivering;
   }
 
-  async #runLoop(until?: () => boolean): Promise<void> {
+  /** The loop is under way: whoever calls now came in between two turns of it. */
+  get looping(): boolean {
+    return this.#looping;
+  }
+
+  /** The host must be at PASSIVE_LEVEL without a lock to let things happen: callbacks would run under both. */
+  assertLevel(call: string): void {
+    const { processors } = this.#parts;
+    if (processors.locksHeld > 0) {
+      throw new ShmemError("WRONG_CONTEXT", `${call} was called while ${processors.locksHeld} spin locks are held`, {
+        value: processors.locksHeld,
+        unit: "locks",
+      });
+    }
+    if (processors.current > PASSIVE_LEVEL) {
+      throw new ShmemError("WRONG_IRQL", `${call} was called at ${irqlName(processors.current)}, not at PASSIVE`, {
+        value: processors.current,
+        unit: "IRQL",
+      });
+    }
+  }
+
+  /** Everybody who waits is told that nothing will come of it. */
+  rejectAll(error: unknown): void {
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+  }
+
+  async #loop(): Promise<void> {
     const { environment, threads } = this.#parts;
-    // With a condition to watch, one at a time; the order is the same either way.
-    const atOnce = until === undefined ? Number.POSITIVE_INFINITY : 1;
     let turns = 0;
+    let untilHostTurn = HOST_TURN_EVERY;
     for (;;) {
-      if (until?.() === true || environment.poisoned !== null) return;
-      if (threads.runnable) {
-        if (++turns > SPIN) this.#spins();
-        await threads.resume();
+      try {
+        this.#answer();
+        if (this.#waiters.length === 0) break;
+        if (this.disposed) {
+          this.rejectAll(new ShmemError("ADAPTER_GONE", "the machine has been disposed"));
+          break;
+        }
+        if (environment.poisoned !== null) {
+          this.#resolveAll();
+          break;
+        }
+        if (untilHostTurn <= 0) {
+          untilHostTurn = HOST_TURN_EVERY;
+          await hostTurn();
+          continue;
+        }
+        this.assertLevel("run");
+        if (threads.runnable) {
+          untilHostTurn--;
+          if (++turns > SPIN) this.#spins();
+          threads.conclude(await threads.resume());
+          continue;
+        }
+        turns = 0;
+        // With a condition to watch, one at a time; the order is the same either way.
+        const happened = this.#happen(this.#waiters.some(({ until }) => until !== null) ? 1 : MOST_IN_A_ROW);
+        untilHostTurn -= happened;
+        if (happened === 0) {
+          this.#resolveAll();
+          break;
+        }
+      } catch (error) {
+        turns = 0;
+        // One is told; the others go on waiting for what they wait for.
+        this.#waiters.shift()?.reject(error);
+      }
+    }
+    this.#looping = false;
+  }
+
+  /** Tell those whose condition holds. */
+  #answer(): void {
+    for (let i = 0; i < this.#waiters.length; ) {
+      const waiter = this.#waiters[i] as Waiter;
+      let holds = false;
+      try {
+        holds = waiter.until?.() === true;
+      } catch (error) {
+        this.#waiters.splice(i, 1);
+        waiter.reject(error);
         continue;
       }
-      turns = 0;
-      if (!this.#happen(atOnce)) return;
+      if (holds) {
+        this.#waiters.splice(i, 1);
+        waiter.resolve();
+      } else i++;
     }
+  }
+
+  #resolveAll(): void {
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
   }
 
   /** A thread waits, over and over, for what is there already: time would never pass again. */
@@ -123,12 +225,15 @@ export class Pump {
     throw new ShmemError("WRONG_CONTEXT", message, { value: SPIN, unit: "turns" });
   }
 
-  /** One event, or up to `atOnce` completions. */
-  #happen(atOnce: number): boolean {
+  /** One event, or up to `atOnce` completions. Returns how many; 0 where nothing is left. */
+  #happen(atOnce: number): number {
     const { environment, scheduler } = this.#parts;
     const { dispatcher } = environment;
-    if (dispatcher.undelivered > 0 && scheduler.order !== "manual" && dispatcher.deliverSome(atOnce) > 0) return true;
-    return this.#takeEvent();
+    if (dispatcher.undelivered > 0 && scheduler.order !== "manual") {
+      const delivered = dispatcher.deliverSome(atOnce);
+      if (delivered > 0) return delivered;
+    }
+    return this.#takeEvent() ? 1 : 0;
   }
 
   #takeEvent(): boolean {
@@ -137,10 +242,19 @@ export class Pump {
     return event !== undefined;
   }
 
+  /** For what happens in the call itself: between two turns of a loop that is under way, its order would not be one. */
   #assertMayPump(call: string): void {
+    this.#assertOutside(call);
+    if (this.#looping) {
+      throw new ShmemError("REENTRANT_CALL", `${call} was called while a run is under way`, { value: "run" });
+    }
+  }
+
+  #assertOutside(call: string): void {
     this.assertUsable(call);
-    if (!this.inside) return;
     const { inside } = this.#parts.environment;
-    throw new ShmemError("REENTRANT_CALL", `${call} was called from inside ${inside}`, { value: inside });
+    if (this.inside)
+      throw new ShmemError("REENTRANT_CALL", `${call} was called from inside ${inside}`, { value: inside });
+    this.assertLevel(call);
   }
 }
