@@ -1,4 +1,5 @@
 /** Public entry of src/report: what a run did, as data, as a table and as a picture. */
+export { captureKind, captureLine, captureRemarks } from "./capture-text.js";
 export * from "./history.js";
 export { PICTURE_WIDTH, reportPicture } from "./picture/picture.js";
 export { progressBar } from "./progress.js";

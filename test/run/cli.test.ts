@@ -110,16 +110,12 @@ test("cli: wrong usage is exit code 2, with a reason on stderr and nothing on st
   }
 });
 
-test("cli: a file that is not there, a folder, and every kind of damage are exit code 2 with the offset", async () => {
-  const whole = readFileSync(short);
+test("cli: a file that is not there, a folder, and what is no capture are exit code 2 with the offset", async () => {
   const damaged: readonly (readonly [string, RegExp])[] = [
     [join(folder, "absent.pcap"), /cannot read/],
     [folder, /cannot read/],
     [file("empty.pcap", new Uint8Array(0)), /BAD_CAPTURE.*offset 0/],
     [file("text.pcap", new TextEncoder().encode("this is no capture at all, is it?")), /BAD_CAPTURE/],
-    [file("cut.pcap", whole.subarray(0, whole.length - 1)), /BAD_CAPTURE.*offset \d+/],
-    [file("head.pcap", whole.subarray(0, 30)), /BAD_CAPTURE.*offset 24/],
-    [file("long.pcap", writeCapture([{ timeNs: 0, bytes: new Uint8Array(65_536) }])), /BAD_CAPTURE.*65535/],
   ];
   for (const [path, reason] of damaged) {
     for (const json of [[], ["--json"]]) {
@@ -211,7 +207,7 @@ test("cli: stamps that go backwards are said", async () => {
   const frames = [5, 3, 9].map((ms) => ({ timeNs: ms * 1_000_000, bytes: new Uint8Array(60) }));
   const { code, err } = await ndisShmem("run", "--traffic", file("back.pcap", writeCapture(frames)));
   assert.equal(code, 0);
-  assert.match(err, /1 frame had a stamp before its predecessor's/);
+  assert.match(err, /mended 1 \(stamp before its predecessor's/);
 });
 
 test("cli: a soak counts its scenarios and repeats by its seed", async () => {

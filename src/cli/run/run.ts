@@ -13,7 +13,7 @@ import { ShmemError } from "../../../bindings/index.js";
 import { type Capture, readCapture } from "../../capture/index.js";
 import { DRIVERS, type DriverModel } from "../../drivers/index.js";
 import { SCHEDULES, type ScheduleName } from "../../machine/index.js";
-import { EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../../report/index.js";
+import { captureLine, EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../../report/index.js";
 import { type PlayResult, play, soak } from "../../run/index.js";
 import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "../command.js";
 import { soakTable } from "./soak-table.js";
@@ -80,13 +80,8 @@ export const runCommand: Command = {
     if (options.picture !== null) save(options.picture, reportPicture(report, history, refused));
     if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
     else io.out(reportTable(report, history, refused));
-    if (capture.clampedStamps > 0) {
-      const who =
-        capture.clampedStamps === 1
-          ? "1 frame had a stamp before its"
-          : `${capture.clampedStamps} frames had a stamp before their`;
-      io.err(`ndis-shmem run: ${who} predecessor's; moved to it\n`);
-    }
+    const mended = captureLine(capture.summary);
+    if (mended !== "") io.err(`ndis-shmem run: ${title}: ${mended}\n`);
     if (refused !== null) {
       io.err(`ndis-shmem run: ${report.driver} refused to initialize: NDIS_STATUS_${refused}\n`);
     }
