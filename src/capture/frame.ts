@@ -12,11 +12,11 @@ export interface CaptureFrame {
 
 /** What was put right in a frame that is played all the same. */
 export type Mended =
-  /** A stamp before its predecessor's: moved to it. */
+  /** A stamp up to a second before its predecessor's: moved to it. */
   | "stamp-before-predecessor"
-  /** The recorder's clock was set back by more than `MAX_GAP_NS`: the frames that follow are counted on from there. */
+  /** The recorder's clock was set back by more than a second: the frames that follow are counted on from there. */
   | "clock-set-back"
-  /** A gap above `MAX_GAP_NS`: shortened to it. */
+  /** A gap above a day: shortened to one. */
   | "gap-shortened"
   /** A fraction of a second that is a whole one or more: carried into the seconds. */
   | "fraction-carried"
@@ -85,8 +85,14 @@ export interface CaptureSummary {
 export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
 
 /**
- * The longest gap between two frames that is played as it is, in nanoseconds: an hour. A machine that simulates a gap runs
- * every timer of the driver in it, 1,800 of them for the usual period of two seconds, so a file that was recorded in two
- * sittings, or with a clock that was set, would otherwise take for ever.
+ * The longest gap between two frames that is played as it is, in nanoseconds: a day. A machine that simulates a gap runs
+ * every timer of the driver in it, 43,200 of them for the usual period of two seconds, so a file that was recorded in two
+ * sittings months apart, or with a clock that was set, would otherwise take for ever.
  */
-export const MAX_GAP_NS: number = 3_600_000_000_000;
+export const MAX_GAP_NS: number = 86_400_000_000_000;
+
+/**
+ * The largest step back that is taken for frames out of order, in nanoseconds: a second. Several receive queues are
+ * interleaved by less; a clock that is set goes back by more.
+ */
+export const MAX_DISORDER_NS: number = 1_000_000_000;

@@ -6,7 +6,7 @@
  * step, either way, is a clock that was set or a pause in the recording, and moves the origin instead, so that one wrong
  * stamp does not swallow the time of every frame behind it.
  */
-import { MAX_GAP_NS } from "./frame.js";
+import { MAX_DISORDER_NS, MAX_GAP_NS } from "./frame.js";
 import type { Tally } from "./tally.js";
 
 const NS_PER_SECOND = 1_000_000_000;
@@ -41,7 +41,7 @@ export class Timeline {
     const gap = timeNs - this.#previousNs;
     if (gap >= 0 && gap <= MAX_GAP_NS && timeNs <= LAST_NS) {
       this.#previousNs = timeNs;
-    } else if (gap < 0 && gap >= -MAX_GAP_NS) {
+    } else if (gap < 0 && gap >= -MAX_DISORDER_NS) {
       this.#tally.mend("stamp-before-predecessor");
     } else {
       this.#tally.mend(gap < 0 ? "clock-set-back" : "gap-shortened");

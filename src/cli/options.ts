@@ -12,6 +12,8 @@
  * `--name value` and `--name=value` are the same; `--` ends the options. A refusal names the option, what was given, and what
  * it takes; an unknown option or choice is answered with the nearest known one.
  */
+import { nearest } from "../../bindings/validate/index.js";
+import { wrapped } from "../report/index.js";
 import { UsageError } from "./command.js";
 
 /** One option. `T` is what a command gets. */
@@ -143,9 +145,9 @@ export function readOptions<Table extends OptionTable>(
     const [, name = arg, , inline] = /^--([^=]+)(=([\s\S]*))?$/.exec(arg) ?? [];
     const option = Object.hasOwn(table, name) ? table[name] : undefined;
     if (option === undefined) {
-      const known = Object.keys(table).map((one) => `--${one}`);
-      const wanted = arg.startsWith("--") ? `--${name}` : arg;
-      throw new UsageError(`there is no option \`${wanted}\`${didYouMean(wanted, known)}; see --help`);
+      const meant = nearest(name.replace(/^-+/, ""), Object.keys(table));
+      const hint = meant === undefined ? "; see --help" : `; did you mean \`--${meant}\`?`;
+      throw new UsageError(`there is no option \`${arg.startsWith("--") ? `--${name}` : arg}\`${hint}`);
     }
     const before = given.get(name) ?? [];
     if (before.length > 0 && !option.isList && option.placeholder !== "") {
@@ -188,40 +190,8 @@ export function optionsHelp(table: OptionTable, columns: number): string {
     .join("");
 }
 
-/** Lines of at most `columns`, broken between words; a longer word has a line of its own. */
-export function wrapped(sentences: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of sentences.split(/\s+/).filter((one) => one !== "")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}
-
 /** `; did you mean \`x\`?` where one of the names is near to what was given. */
-function didYouMean(given: string, names: readonly string[]): string {
-  const ranked = names
-    .map((name) => ({ name, distance: editDistance(given.toLowerCase(), name.toLowerCase()) }))
-    .sort((left, right) => left.distance - right.distance);
-  const [nearest] = ranked;
-  return nearest === undefined || nearest.distance > Math.max(1, given.length / 3)
-    ? ""
-    : `; did you mean \`${nearest.name}\`?`;
-}
-
-/** Letters to insert, remove or replace (Levenshtein), of the first 40. */
-function editDistance(left: string, right: string): number {
-  const from = left.slice(0, 40);
-  const to = right.slice(0, 40);
-  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
-  for (let line = 1; line <= from.length; line += 1) {
-    const next = [line];
-    for (let at = 1; at <= to.length; at += 1) {
-      const replaced = (row[at - 1] ?? 0) + (from[line - 1] === to[at - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[at] ?? 0) + 1, (next[at - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
+export function didYouMean(given: string, names: readonly string[]): string {
+  const meant = nearest(given, names);
+  return meant === undefined ? "" : `; did you mean \`${meant}\`?`;
 }

@@ -6,7 +6,7 @@ import { bytesText, counted, grouped } from "./units.js";
 const MENDED: Readonly<Record<Mended, string>> = {
   "stamp-before-predecessor": "stamp before its predecessor's, moved to it",
   "clock-set-back": "clock set back, counted on from there",
-  "gap-shortened": "gap above an hour, shortened to one",
+  "gap-shortened": "gap above a day, shortened to one",
   "fraction-carried": "fraction above a second, carried over",
   "original-length-raised": "frame longer than its original length, which was raised",
   "check-bytes-removed": "frame with check bytes, removed",

@@ -68,18 +68,17 @@ export interface PlayOptions {
   readonly wallMs: () => number;
   /** Called now and then with how many frames have been played. */
   readonly onProgress?: (played: number) => void;
-  /** A frame that the driver handed up, or sent; the bytes are gone when this returns. */
+  /** Called for each frame that the driver hands up. */
   readonly onFrame?: (frame: PlayedFrame) => void;
   /** Asked after each batch of frames: true ends the traffic here, and the driver is halted as at the end of the capture. */
-  readonly isCancelled?: () => boolean;
+  readonly isCancelled?: () => boolean | Promise<boolean>;
 }
 
-/** A frame as it left the driver. */
+/** A frame as the driver handed it up. */
 export interface PlayedFrame {
   /** Nanoseconds of simulated time since the first frame of the capture arrived. */
   readonly timeNs: number;
-  /** Handed up to the protocols, or sent to the wire. */
-  readonly direction: "indicated" | "sent";
+  /** A view of the driver's memory: good until the call returns. */
   readonly bytes: Uint8Array;
 }
 
@@ -143,7 +142,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
       settings: options.settings ?? {},
       onFrame: (bytes) => {
         upper.indicated(bytes);
-        options.onFrame?.({ timeNs: machine.nowNs - first, direction: "indicated", bytes });
+        options.onFrame?.({ timeNs: machine.nowNs - first, bytes });
       },
       onDrop: (reason) => {
         upper.givenUp();
@@ -200,7 +199,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
       if (!isWaiting) break;
       isWaiting = false;
       options.onProgress?.(offered);
-      frames = options.isCancelled?.() ? [] : await capture.next();
+      frames = (await options.isCancelled?.()) ? [] : await capture.next();
       at = 0;
       if (frames.length === 0) quieten();
       else arrive();

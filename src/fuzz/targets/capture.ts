@@ -98,7 +98,7 @@ function wrong(file: Uint8Array, { frames, summary }: Reading): string | undefin
   for (const [index, { timeNs, bytes, originalLengthBytes }] of frames.entries()) {
     if (!Number.isSafeInteger(timeNs) || timeNs < time) return `frame ${index} is earlier than the one before`;
     if (index === 0 && timeNs !== 0) return "the first frame is not at 0";
-    if (timeNs - time > MAX_GAP_NS) return `frame ${index} is more than an hour behind the one before`;
+    if (timeNs - time > MAX_GAP_NS) return `frame ${index} is more than a day behind the one before`;
     if (originalLengthBytes < bytes.length) return `frame ${index} has an impossible length`;
     time = timeNs;
     total += bytes.length;
