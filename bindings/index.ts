@@ -1,6 +1,5 @@
 /** The front door of bindings: everything that `src` may use. */
 export * from "./addresses.js";
-export * from "./buffers.js";
 export * from "./core/api.js";
 export { Core } from "./core/core.js";
 export * from "./core/options.js";

@@ -11,7 +11,6 @@
  * Zones are tried from the highest base down, so that memory below 4 GiB is left for those who need it.
  */
 import type { PhysicalAddress, VirtualAddress } from "../addresses.js";
-import type { ByteSource } from "../buffers.js";
 
 /** A physical range. */
 export interface ZoneOptions {
@@ -30,12 +29,8 @@ export interface ZoneOptions {
   readonly virtualBase?: number;
 }
 
-/**
- * Bytes that the host owns: a buffer, a view of any kind (its own bytes, not all of its buffer), or an object that holds a
- * buffer, such as a `WebAssembly.Memory`. The `buffer` of an object that is no view is looked up at every access, so a
- * memory that grows is followed. Of any realm; a Proxy of a buffer or a view is refused, because it has no bytes.
- */
-export type Arena = ByteSource;
+/** Bytes that the host owns. A `WebAssembly.Memory` is recognised by its `buffer`, which is looked up at every access. */
+export type Arena = ArrayBuffer | SharedArrayBuffer | Uint8Array | { readonly buffer: ArrayBuffer | SharedArrayBuffer };
 
 /** Options of `Core.open`. An unknown key, or a value out of its range, is `INVALID_ARGUMENT` naming the field. */
 export interface CoreOptions {

@@ -1,28 +1,25 @@
 /**
  * The arena: the host's bytes behind the zones.
  *
- * The core never touches them, so a driver or device that writes wild cannot reach the allocator's metadata. An object that
- * holds a buffer (a WebAssembly.Memory) is asked for it at every access, because growing replaces the buffer. Buffers and
- * views cannot follow: when the host grows the memory under a view, or transfers an ArrayBuffer away, the array is left
- * with length 0, where reads give `undefined` and writes vanish. One comparison of lengths finds that: `STALE_VIEW`.
+ * The core never touches them, so a driver or device that writes wild cannot reach the allocator's books. A
+ * WebAssembly.Memory is looked up through its `buffer` at every access, because growing it replaces the buffer. The other
+ * kinds cannot follow: when the host grows the memory under a Uint8Array, or transfers an ArrayBuffer away, the array is
+ * left with length 0, where reads give `undefined` and writes vanish. One comparison of lengths finds that: `STALE_VIEW`.
  */
-import { bytesOf } from "../buffers.js";
 import { type ErrorCode, ShmemError } from "../errors.js";
 import type { Arena } from "./api.js";
 import type { CorePlan } from "./options.js";
 
 /** Bytes that zones can be laid over. */
 export class ArenaBytes {
-  /** What is asked for its buffer at every access; undefined for a buffer or a view, which stay what they are. */
-  readonly #holder: { readonly buffer: ArrayBufferLike } | undefined;
+  readonly #source: Arena;
   readonly #neededBytes: number;
   #buffer: ArrayBufferLike | undefined;
-  #bytes: Uint8Array;
+  #bytes: Uint8Array = new Uint8Array(0);
 
   /** `neededBytes`: where the last zone ends. `INVALID_ARGUMENT` when the arena is shorter. */
   constructor(source: Arena, neededBytes: number) {
-    this.#holder = "buffer" in source && !ArrayBuffer.isView(source) ? source : undefined;
-    this.#bytes = bytesOf(source) as Uint8Array;
+    this.#source = source;
     this.#neededBytes = neededBytes;
     this.#enough("INVALID_ARGUMENT", "");
   }
@@ -45,11 +42,12 @@ export class ArenaBytes {
 
   /** What is left of the arena: all of it, or less than the zones need when the host has taken it away. */
   left(): Uint8Array {
-    if (this.#holder === undefined) return this.#bytes;
-    const { buffer } = this.#holder;
+    const source = this.#source;
+    if (source instanceof Uint8Array) return source;
+    const buffer = "buffer" in source ? source.buffer : source;
     if (buffer !== this.#buffer) {
       this.#buffer = buffer;
-      this.#bytes = bytesOf(buffer) as Uint8Array;
+      this.#bytes = new Uint8Array(buffer);
     }
     return this.#bytes;
   }

@@ -6,7 +6,6 @@
  * released, which cannot fail. A refused entry makes the claims before it undone.
  */
 import { ADDRESS_LIMIT, hex } from "../addresses.js";
-import { isTypedArray } from "../buffers.js";
 import { type ErrorDetails, ShmemError } from "../errors.js";
 import { Layout as L } from "../generated/layout.js";
 import type { AllocationBatch } from "./api.js";
@@ -26,7 +25,7 @@ export function allocateMany(
   addresses: Float64Array,
   physicals: Float64Array | undefined,
 ): number {
-  if (!isTypedArray(lengths, "Uint32Array")) refuseArgument("lengths", lengths, "array", "must be a Uint32Array");
+  if (!(lengths instanceof Uint32Array)) refuseArgument("lengths", lengths, "array", "must be a Uint32Array");
   checkOutput("addresses", addresses, lengths.length);
   if (physicals !== undefined) checkOutput("physicals", physicals, lengths.length);
   const zero = lengths.indexOf(0);
@@ -52,7 +51,7 @@ export function allocateMany(
 }
 
 function checkOutput(field: string, array: unknown, least: number): void {
-  if (!isTypedArray(array, "Float64Array")) refuseArgument(field, array, "array", "must be a Float64Array");
+  if (!(array instanceof Float64Array)) refuseArgument(field, array, "array", "must be a Float64Array");
   else if (array.length < least)
     refuseArgument(field, array.length, "entries", `has ${array.length} entries, ${least} are needed`);
 }
@@ -85,8 +84,7 @@ export function serveMany(state: CoreState, serve: Serve, batch: AllocationBatch
 
 /** `CoreApi.freeBatch`. */
 export function freeMany(state: CoreState, addresses: Float64Array): void {
-  if (!isTypedArray(addresses, "Float64Array"))
-    refuseArgument("addresses", addresses, "array", "must be a Float64Array");
+  if (!(addresses instanceof Float64Array)) refuseArgument("addresses", addresses, "array", "must be a Float64Array");
   const { wasm } = state;
   const frames = new Uint32Array(addresses.length);
   const lengths = new Uint32Array(addresses.length);

@@ -9,7 +9,6 @@
  * Core and judge share this file, because validation is no part of what the judge judges.
  */
 import { ADDRESS_LIMIT, hex, isAddress } from "../addresses.js";
-import { bytesOf } from "../buffers.js";
 import { ShmemError } from "../errors.js";
 import { describeValue } from "../values.js";
 import type { AllocateOptions, Arena, CoreOptions } from "./api.js";
@@ -269,13 +268,17 @@ export function planCore(options: CoreOptions): CorePlan {
   };
 }
 
-/** What an arena option is; its length is checked where the bytes are first looked at. */
+/** What an arena option is, by shape; its length is checked where the bytes are first looked at. */
 function arenaOf(arena: unknown): Arena | null | undefined {
-  if (arena === undefined || arena === null || bytesOf(arena) !== undefined) return arena as Arena | null | undefined;
+  if (arena === undefined || arena === null) return arena;
+  const shape = Object.prototype.toString.call(arena);
+  if (shape === "[object ArrayBuffer]" || shape === "[object SharedArrayBuffer]") return arena as ArrayBuffer;
+  if (arena instanceof Uint8Array) return arena;
+  if (shape === "[object WebAssembly.Memory]") return arena as { readonly buffer: ArrayBuffer };
   return refuse(
     "arena",
     arena,
     "arena",
-    "must be a buffer, a view, an object with a buffer (WebAssembly.Memory) or null",
+    "must be an ArrayBuffer, SharedArrayBuffer, Uint8Array, WebAssembly.Memory or null",
   );
 }

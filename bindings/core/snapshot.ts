@@ -11,7 +11,6 @@
  * core that was opened with the same options, because everything that opening wrote must be equal. The bytes are taken
  * over only after all of that holds; the caller then has `verify` walk them and calls `undo` if it finds anything.
  */
-import { isTypedArray } from "../buffers.js";
 import { ShmemError } from "../errors.js";
 import { Layout as L } from "../generated/layout.js";
 import type { CoreViews } from "./views.js";
@@ -44,8 +43,8 @@ export function packSnapshot(views: CoreViews): Uint8Array {
 
 /** Put the state of a snapshot in place, and return what puts the old one back. `BAD_SNAPSHOT`, with nothing changed. */
 export function unpackSnapshot(views: CoreViews, snapshot: Uint8Array): () => void {
-  if (!isTypedArray(snapshot, "Uint8Array")) return refuse(0, "it is no Uint8Array");
-  const bytes = new Uint8Array(snapshot); // a copy: the caller's may be shared, and change under our eyes
+  if (!(snapshot instanceof Uint8Array)) return refuse(0, "it is no Uint8Array");
+  const bytes = snapshot.slice(); // the caller's may be shared, and change under our eyes
   const view = new DataView(bytes.buffer);
   if (bytes.length < PREFIX + L.HEADER_SIZE) return refuse(bytes.length, "it is shorter than its header");
   if (view.getUint32(0, true) !== MAGIC) return refuse(0, "it does not begin with NSHS");

@@ -31,6 +31,8 @@ interface ByteReader {
   cancel(): Promise<void>;
 }
 interface ByteWriter {
+  readonly ready: Promise<void>;
+  abort(reason?: unknown): Promise<void>;
   write(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }

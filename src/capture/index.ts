@@ -1,9 +1,15 @@
-/** The front door of the capture room: packet captures in, frames out. */
+/** The entry point of the capture layer: packet captures in, frames out, and back. */
+export type { CaptureFrame, CaptureSummary, LinkTypeCount, Mended, Skipped } from "./frame.js";
+export { MAX_FRAME_BYTES, MAX_GAP_NS } from "./frame.js";
 export {
+  type ByteChunks,
   type Capture,
-  type CaptureFormat,
-  type CaptureFrame,
-  MAX_FRAME_BYTES,
+  type CaptureOptions,
+  CaptureParser,
+  type CaptureReader,
+  type CaptureSource,
+  captureSource,
+  openCapture,
   readCapture,
-  writeCapture,
-} from "./pcap.js";
+} from "./reader.js";
+export { type CaptureFormat, captureHeader, captureRecord, type WrittenFrame, writeCapture } from "./writer.js";

@@ -3,22 +3,32 @@
 /** The terminal, as a command sees it. Tests bring their own. */
 export interface CommandIo {
   /** Results. */
-  out(text: string): void;
+  out(text: string | Uint8Array): void;
   /** Reasons and progress. */
   err(text: string): void;
   /** True when stderr is a terminal that can write over its last line. */
   readonly progress: boolean;
-  /** Columns of that terminal. */
+  /** Columns of the terminal: of stdout, or of stderr where that is none, or 80. At least 60. */
   readonly columns: number;
+  /** Standard input. */
+  input(): AsyncIterable<Uint8Array>;
+  /**
+   * True after Ctrl-C: the command ends what it is at, prints what was done so far and returns `EXIT.interrupted`. Asked
+   * between two pieces of work; the answer is a promise now and then, so that the process hears of signals at all.
+   */
+  isInterrupted(): boolean | Promise<boolean>;
 }
+
+/** Width of what is printed: what the terminal has, between 60 and 100. */
+export const LEAST_COLUMNS = 60;
 
 /** One command. */
 export interface Command {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** The whole of `--help`. */
-  readonly help: string;
+  /** The whole of `--help`, for a terminal of so many columns. */
+  help(columns: number): string;
   /** Returns the exit code. Throws `UsageError` for what the user got wrong. */
   run(args: readonly string[], io: CommandIo): Promise<number>;
 }

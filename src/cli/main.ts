@@ -1,8 +1,8 @@
 /**
  * Which command, and what its exit code is.
  *
- * Each command is a file of this folder with a `Command`. All of them end with one of four exit codes: 0 clean, 1
- * findings, 2 wrong usage or an unreadable file, 3 the driver refused to initialize. Reasons go to stderr, results to
+ * Each command is a folder here with a `Command`. All of them end with one of five exit codes: 0 clean, 1 findings, 2 wrong
+ * usage or an unreadable file, 3 the driver refused to initialize, 130 interrupted. Reasons go to stderr, results to
  * stdout. Nothing that a user can type throws.
  */
 import { EXIT } from "../report/index.js";
@@ -10,10 +10,13 @@ import { benchCommand } from "./bench/index.js";
 import { campaignCommand } from "./campaign/campaign.js";
 import { ccCommand } from "./cc/cc.js";
 import { type Command, type CommandIo, UsageError } from "./command.js";
+import { packageVersion } from "./files.js";
 import { fuzzCommand } from "./fuzz/fuzz.js";
+import { didYouMean } from "./options.js";
 import { runCommand } from "./run/run.js";
 
 const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand, campaignCommand, ccCommand];
+const NAMES: readonly string[] = COMMANDS.map((command) => command.name);
 
 function help(): string {
   const names = COMMANDS.map((command) => `  ${command.name.padEnd(10)}${command.summary}`);
@@ -25,9 +28,11 @@ function help(): string {
     ...names,
     "",
     "`ndis-shmem COMMAND --help` shows the options of a command.",
+    "`ndis-shmem --version` shows the version.",
     "",
     "exit codes: 0 clean, 1 findings (violations, leaks, mismatches),",
-    "            2 usage or unreadable file, 3 the driver refused to initialize",
+    "            2 usage or unreadable file, 3 the driver refused to",
+    "            initialize, 130 interrupted: what was done is shown",
     "",
   ].join("\n");
 }
@@ -39,17 +44,23 @@ export async function main(args: readonly string[], io: CommandIo): Promise<numb
     io.out(help());
     return EXIT.clean;
   }
+  if (name === "--version" || name === "-V" || name === "version") {
+    io.out(`${packageVersion()}\n`);
+    return EXIT.clean;
+  }
   if (name === undefined) {
     io.err(help());
     return EXIT.usage;
   }
   const command = COMMANDS.find((candidate) => candidate.name === name);
   if (command === undefined) {
-    io.err(`ndis-shmem: no command \`${name}\`; there is ${COMMANDS.map((one) => `\`${one.name}\``).join(", ")}\n`);
+    const kind = name.startsWith("-") ? "option" : "command";
+    const there = NAMES.map((one) => `\`${one}\``).join(", ");
+    io.err(`ndis-shmem: no ${kind} \`${name}\`; there is ${there}${didYouMean(name, NAMES)}\n`);
     return EXIT.usage;
   }
   if (rest.includes("--help") || rest.includes("-h")) {
-    io.out(command.help);
+    io.out(command.help(io.columns));
     return EXIT.clean;
   }
   try {

@@ -10,7 +10,7 @@
  * behind it. Nothing of a snapshot is taken over before all of it has been checked: its checksum, that it belongs to a
  * core of the same options, and that the state it describes is sound.
  */
-import { type CorePlan, isAddress, isTypedArray, ShmemError } from "../../bindings/index.js";
+import { type CorePlan, isAddress, ShmemError } from "../../bindings/index.js";
 import { DigestWords } from "./digest.js";
 import { joined, meet, type Run } from "./mappings.js";
 import { framesOf, type Piece } from "./placement.js";
@@ -95,7 +95,7 @@ export function encodeImage(state: JudgeState): Uint8Array {
 
 /** A new state from bytes, or `BAD_SNAPSHOT`. */
 export function decodeImage(bytes: Uint8Array, plan: CorePlan): JudgeState {
-  if (!isTypedArray(bytes, "Uint8Array")) bad("a snapshot is a Uint8Array");
+  if (!(bytes instanceof Uint8Array)) bad("a snapshot is a Uint8Array");
   if (bytes.length < HEADER) bad(`${bytes.length} bytes are shorter than a header`);
   const head = new DataView(bytes.buffer, bytes.byteOffset, HEADER);
   if (head.getUint32(0, true) !== MAGIC) bad("wrong magic");

@@ -159,7 +159,7 @@ export class Judge implements CoreApi {
 
   freeBatch(addresses: Float64Array): void {
     this.#alive();
-    batchArray("addresses", addresses, "Float64Array", 0);
+    batchArray("addresses", addresses, Float64Array, 0);
     const blocks = new Set<JudgeBlock>();
     addresses.forEach((given, index) => {
       try {

@@ -2,8 +2,8 @@
  * RunHistory: how a run went, in enough detail to draw it.
  *
  * A history is four lists over simulated time and the state of the arena at its peak. The lists only ever grow at the end, and their times
- * never go backwards. They are kept whole up to `limit` entries; after that every second entry is given up, the one that
- * says less (the lower of two memory levels), so that a capture of a million frames still draws, and its peak with it.
+ * never go backwards. They are kept whole up to `limit` entries; after that neighbours become one entry, all over the list
+ * alike, so that a capture of a million frames still draws, and its peak with it.
  */
 import type { PhysicalAddress } from "../../bindings/index.js";
 
@@ -64,32 +64,29 @@ export interface RunHistory {
 /** Lists that thin themselves out. */
 export class HistoryRecorder {
   readonly #limit: number;
-  #memory: MemorySample[] = [];
-  #traffic: TrafficSample[] = [];
+  readonly #memory: ThinnedList<MemorySample>;
+  readonly #traffic: ThinnedList<TrafficSample>;
   readonly #markers: Marker[] = [];
   #dropsLeftOut = 0;
 
   /** `limit`: the most entries of each list, at least 2. Default 65,536. */
   constructor(limit = 65_536) {
     this.#limit = Math.max(2, limit);
+    // Of several moments, the one at which most was live.
+    this.#memory = new ThinnedList(this.#limit, (left, right) => (left.liveBytes >= right.liveBytes ? left : right));
+    // The sum of bytes stays true: several frames become one entry at the moment of the last.
+    this.#traffic = new ThinnedList(this.#limit, (left, right) => ({
+      timeNs: right.timeNs,
+      bytes: left.bytes + right.bytes,
+    }));
   }
 
   memory(sample: MemorySample): void {
-    if (this.#memory.length >= this.#limit) {
-      this.#memory = thinned(this.#memory, (left, right) => (left.liveBytes >= right.liveBytes ? left : right));
-    }
-    this.#memory.push(sample);
+    this.#memory.add(sample);
   }
 
   traffic(sample: TrafficSample): void {
-    if (this.#traffic.length >= this.#limit) {
-      // The sum of bytes stays true: two frames become one entry at the moment of the later one.
-      this.#traffic = thinned(this.#traffic, (left, right) => ({
-        timeNs: right.timeNs,
-        bytes: left.bytes + right.bytes,
-      }));
-    }
-    this.#traffic.push(sample);
+    this.#traffic.add(sample);
   }
 
   /** Markers are not thinned; from `limit` on further ones are left out and counted. */
@@ -107,16 +104,50 @@ export class HistoryRecorder {
   }
 
   finish(rest: Pick<RunHistory, "title" | "frameSize" | "zones" | "peak">): RunHistory {
-    return { ...rest, memory: this.#memory, traffic: this.#traffic, markers: this.#markers };
+    return { ...rest, memory: this.#memory.entries(), traffic: this.#traffic.entries(), markers: this.#markers };
   }
 }
 
-function thinned<T>(list: readonly T[], merge: (left: T, right: T) => T): T[] {
-  const half: T[] = [];
-  for (let index = 0; index < list.length; index += 2) {
-    const left = list[index] as T;
-    const right = list[index + 1];
-    half.push(right === undefined ? left : merge(left, right));
+/**
+ * A list of at most `limit` entries, each standing for as many samples as every other (the last for those since): where it
+ * is full, neighbours are merged, and from then on twice as many samples make an entry.
+ */
+class ThinnedList<T> {
+  readonly #limit: number;
+  readonly #merge: (left: T, right: T) => T;
+  #entries: T[] = [];
+  /** Samples in an entry. */
+  #stride = 1;
+  #open: T | undefined;
+  #openSamples = 0;
+
+  constructor(limit: number, merge: (left: T, right: T) => T) {
+    this.#limit = limit;
+    this.#merge = merge;
   }
-  return half;
+
+  add(sample: T): void {
+    this.#open = this.#open === undefined ? sample : this.#merge(this.#open, sample);
+    this.#openSamples += 1;
+    if (this.#openSamples < this.#stride) return;
+    this.#entries.push(this.#open);
+    this.#open = undefined;
+    this.#openSamples = 0;
+    // One place is kept for what is open.
+    if (this.#entries.length < this.#limit - 1) return;
+    const half: T[] = [];
+    for (let at = 0; at + 1 < this.#entries.length; at += 2) {
+      half.push(this.#merge(this.#entries[at] as T, this.#entries[at + 1] as T));
+    }
+    if (this.#entries.length % 2 === 1) {
+      this.#open = this.#entries.at(-1);
+      this.#openSamples = this.#stride;
+    }
+    this.#entries = half;
+    this.#stride *= 2;
+  }
+
+  entries(): readonly T[] {
+    return this.#open === undefined ? this.#entries : [...this.#entries, this.#open];
+  }
 }

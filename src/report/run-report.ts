@@ -13,8 +13,11 @@
  *   memory.finalLiveBytes = 0 when leaks = 0
  */
 
+import type { CaptureSummary } from "../capture/index.js";
+import type { Spread } from "./spread.js";
+
 /** Version of the shape of `RunReport`. */
-export const RUN_REPORT_VERSION = 1;
+export const RUN_REPORT_VERSION = 2;
 
 /** Frames on their way from the capture to the protocols above the driver. */
 export interface PacketCounts {
@@ -74,14 +77,6 @@ export interface ReportedViolation {
   readonly message: string;
 }
 
-/** Smallest, middle, 99th percentile and largest, in nanoseconds. */
-export interface Spread {
-  readonly minNs: number;
-  readonly medianNs: number;
-  readonly p99Ns: number;
-  readonly maxNs: number;
-}
-
 /** What took how long. The wall times are the only values that differ between two runs with one seed. */
 export interface Timing {
   /** Wall time of the whole run, in milliseconds. */
@@ -98,6 +93,8 @@ export interface Timing {
 export interface RunReport {
   readonly driver: string;
   readonly seed: number;
+  /** What was read of the capture, and what was mended or skipped. */
+  readonly capture: CaptureSummary;
   readonly packets: PacketCounts;
   readonly requests: RequestCounts;
   readonly memory: MemoryCounts;
@@ -119,6 +116,8 @@ export const EXIT = {
   usage: 2,
   /** The driver refused to initialize. */
   refused: 3,
+  /** Ctrl-C: what was done so far is shown. 128 and the number of the signal, as shells have it. */
+  interrupted: 130,
 } as const;
 
 /** True when the run broke no rule, leaked nothing, lost nothing without a word and delivered every byte as it was. */
@@ -134,13 +133,4 @@ export const LOST = "lost";
 export function exitCodeOf(report: RunReport, refused: string | null): number {
   if (!isClean(report)) return EXIT.findings;
   return refused === null ? EXIT.clean : EXIT.refused;
-}
-
-/** The spread of some durations, or null of none. Does not change the array. */
-export function spreadOf(durationsNs: readonly number[]): Spread | null {
-  if (durationsNs.length === 0) return null;
-  const sorted = [...durationsNs].sort((left, right) => left - right);
-  const at = (numerator: number, denominator: number): number =>
-    sorted[Math.max(0, Math.ceil((sorted.length * numerator) / denominator) - 1)] ?? 0;
-  return { minNs: at(0, 1), medianNs: at(1, 2), p99Ns: at(99, 100), maxNs: at(1, 1) };
 }

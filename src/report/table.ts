@@ -1,28 +1,32 @@
 /**
- * The table for people: one run on one screen, at most 80 columns.
+ * The table for people: one run on one screen.
  *
- * Three columns: the group (named once), what is counted, and its number flush right so that digits line up; beside it a
- * remark that puts the number into proportion. The last lines say what is wrong, or that nothing is.
+ * The group (named once), what is counted, and its number flush right so that digits line up; beside it a remark that puts
+ * the number into proportion. The last lines say what is wrong, or that nothing is.
  */
+import type { CaptureSummary } from "../capture/index.js";
+import { captureKind, captureRemarks } from "./capture-text.js";
 import type { RunHistory } from "./history.js";
+import { type Row, type RowGroup, rowLines, wrapped } from "./rows.js";
 import { isClean, type RunReport } from "./run-report.js";
 import { counted, durationText, grouped, percentText } from "./units.js";
 
-/** The widest line, in columns. */
-export const TABLE_COLUMNS = 80;
-
-type Row = readonly [label: string, value: string, remark?: string | undefined];
-
 /**
- * The report as lines without colour, each at most 80 columns, ending in a line feed. `refused`: the status with which the
- * driver refused to initialize, where it did.
+ * The report as lines without colour, each at most `columns` wide (60 at least), ending in a line feed. `refused`: the
+ * status with which the driver refused to initialize, where it did.
  */
-export function reportTable(report: RunReport, history: RunHistory, refused: string | null = null): string {
+export function reportTable(
+  report: RunReport,
+  history: RunHistory,
+  refused: string | null = null,
+  columns = 80,
+): string {
   const { packets, requests, memory, timing } = report;
   const { peak, frameSize } = history;
   const latency = timing.completionLatency;
   const slack = peak.blocks.reduce((sum, block) => sum + padding(block.lengthBytes, frameSize), 0);
-  const groups: readonly (readonly [string, readonly Row[]])[] = [
+  const groups: readonly RowGroup[] = [
+    ["capture", captureRows(report.capture)],
     [
       "packets",
       [
@@ -90,26 +94,32 @@ export function reportTable(report: RunReport, history: RunHistory, refused: str
   ];
 
   const lines = [
-    clip(`ndis-shmem run: ${report.driver}, seed ${report.seed}`),
-    clip(`${printable(history.title)}: ${counted(packets.offered, "frame")} in ${durationText(spanOf(history))}`),
+    ...wrapped(`ndis-shmem run: ${report.driver}, seed ${report.seed}`, columns),
+    ...wrapped(
+      `${shortened(printable(history.title), columns / 2)}: ${counted(packets.offered, "frame")} in ${durationText(report.capture.durationNs)}`,
+      columns,
+    ),
     "",
+    ...rowLines(groups, columns),
   ];
-  for (const [group, rows] of groups) {
-    rows.forEach(([label, value, remark], index) => {
-      const name = index === 0 ? group : "";
-      const head = `${name.padEnd(12)}${label.padEnd(20)}${value.padStart(18)}`;
-      lines.push(clip(remark === undefined ? head : `${head}  ${remark}`));
-    });
-    lines.push("");
-  }
   for (const violation of report.violations) {
     const code = [violation.code, violation.bugCheck].filter((part) => part !== null).join(", ");
-    lines.push(...wrapped(`violation: ${violation.rule} in ${violation.call}${code === "" ? "" : ` (${code})`}`, ""));
-    lines.push(...wrapped(printable(violation.message), "  "));
+    const head = `violation: ${violation.rule} in ${violation.call}${code === "" ? "" : ` (${code})`}`;
+    lines.push(...wrapped(head, columns), ...wrapped(printable(violation.message), columns, "  "));
   }
-  if (refused !== null) lines.push(clip(`${report.driver} refused to initialize: NDIS_STATUS_${refused}`));
+  if (refused !== null)
+    lines.push(...wrapped(`${report.driver} refused to initialize: NDIS_STATUS_${refused}`, columns));
   else lines.push(isClean(report) ? "clean" : "NOT CLEAN");
   return `${lines.join("\n")}\n`;
+}
+
+function captureRows(capture: CaptureSummary): Row[] {
+  return [
+    ["frames", grouped(capture.frames), captureKind(capture)],
+    ...captureRemarks(capture).map(({ verb, count, text }): Row => [`  ${verb}`, grouped(count), text]),
+    ...(capture.skippedBytes > 0 ? [["  bytes not read", grouped(capture.skippedBytes)] as Row] : []),
+    ...(capture.cutFrames > 0 ? [["  recorded in part", grouped(capture.cutFrames)] as Row] : []),
+  ];
 }
 
 function padding(lengthBytes: number, frameSize: number): number {
@@ -117,29 +127,14 @@ function padding(lengthBytes: number, frameSize: number): number {
   return over === 0 ? 0 : frameSize - over;
 }
 
-function spanOf(history: RunHistory): number {
-  return (history.traffic.at(-1)?.timeNs ?? 0) - (history.traffic[0]?.timeNs ?? 0);
-}
-
 /** What a file name or a foreign message may carry and a terminal must not get. */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}]/gu, "?");
 }
 
-function clip(line: string): string {
-  const trimmed = line.trimEnd();
-  return trimmed.length <= TABLE_COLUMNS ? trimmed : `${trimmed.slice(0, TABLE_COLUMNS - 3)}...`;
-}
-
-function wrapped(text: string, indent: string): string[] {
-  const lines: string[] = [];
-  let line = indent;
-  for (const word of text.split(/\s+/)) {
-    if (line.trim() !== "" && line.length + 1 + word.length > TABLE_COLUMNS) {
-      lines.push(clip(line));
-      line = indent;
-    }
-    line = line.trim() === "" ? `${indent}${word}` : `${line} ${word}`;
-  }
-  return [...lines, clip(line)];
+/** A long name of a file without its middle. */
+function shortened(text: string, columns: number): string {
+  const letters = [...text];
+  const half = Math.floor(columns / 2) - 2;
+  return letters.length <= columns ? text : `${letters.slice(0, half).join("")}...${letters.slice(-half).join("")}`;
 }

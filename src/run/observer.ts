@@ -7,7 +7,7 @@
  */
 import type { VirtualAddress } from "../../bindings/index.js";
 import type { Adapter, Machine } from "../machine/index.js";
-import { type ArenaBlock, type ArenaState, HistoryRecorder, type RunHistory } from "../report/index.js";
+import { type ArenaBlock, type ArenaState, HistoryRecorder, type RunHistory, SpreadRecorder } from "../report/index.js";
 
 /** With more live blocks than this, its blocks are listed only now and then on the way to the peak, and at the halt. */
 const MANY_BLOCKS = 192;
@@ -16,7 +16,7 @@ export class Observer {
   readonly #machine: Machine;
   readonly #recorder = new HistoryRecorder();
   readonly #blockKind: (lengthBytes: number) => string;
-  readonly latenciesNs: number[] = [];
+  readonly latencies: SpreadRecorder = new SpreadRecorder();
   readonly #recordsPeak: boolean;
   #adapter: Adapter | null = null;
   #seen = -1;
@@ -31,7 +31,7 @@ export class Observer {
     this.#machine = machine;
     this.#recordsPeak = recordsPeak;
     this.#blockKind = blockKind;
-    machine.environment.dispatcher.onLatency = (latencyNs) => this.latenciesNs.push(latencyNs);
+    machine.environment.dispatcher.onLatency = (latencyNs) => this.latencies.add(latencyNs);
   }
 
   /** From now on the adapter's counters are watched. */

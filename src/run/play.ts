@@ -21,10 +21,10 @@ import {
   statusName,
   type Violation,
 } from "../../bindings/index.js";
-import type { Capture } from "../capture/index.js";
+import type { CaptureFrame, CaptureSource } from "../capture/index.js";
 import type { DriverModel } from "../drivers/index.js";
 import { type Adapter, Machine, type MachineReport, Prng, type ScheduleName } from "../machine/index.js";
-import { LOST, type ReportedViolation, type RunHistory, type RunReport, spreadOf } from "../report/index.js";
+import { LOST, type ReportedViolation, type RunHistory, type RunReport } from "../report/index.js";
 import { Observer } from "./observer.js";
 import { UpperLayer } from "./upper-layer.js";
 
@@ -46,7 +46,8 @@ const INTERRUPT_STREAM = 12;
 /** Options of `play`. */
 export interface PlayOptions {
   readonly driver: DriverModel;
-  readonly capture: Capture;
+  /** Opened once, read as the machine's time goes on, and closed. */
+  readonly capture: CaptureSource;
   /** What was played, for people: a file's name. */
   readonly title: string;
   /** An integer, 0 to 2^53 - 1. */
@@ -67,7 +68,19 @@ export interface PlayOptions {
   /** Wall time in milliseconds, for `timing`; the library itself has no clock. */
   readonly wallMs: () => number;
   /** Called now and then with how many frames have been played. */
-  readonly onProgress?: (played: number, whole: number) => void;
+  readonly onProgress?: (played: number) => void;
+  /** Called for each frame that the driver hands up. */
+  readonly onFrame?: (frame: PlayedFrame) => void;
+  /** Asked after each batch of frames: true ends the traffic here, and the driver is halted as at the end of the capture. */
+  readonly isCancelled?: () => boolean | Promise<boolean>;
+}
+
+/** A frame as the driver handed it up. */
+export interface PlayedFrame {
+  /** Nanoseconds of simulated time since the first frame of the capture arrived. */
+  readonly timeNs: number;
+  /** A view of the driver's memory: good until the call returns. */
+  readonly bytes: Uint8Array;
 }
 
 /** How a run ended. */
@@ -83,8 +96,10 @@ export interface PlayResult {
  * what lies between 16 MiB and 4 GiB (as much above 4 GiB), a bad seed.
  */
 export async function play(options: PlayOptions): Promise<PlayResult> {
-  const { driver, capture, seed } = options;
+  const { driver, seed } = options;
   const started = options.wallMs();
+  const capture = options.capture.open();
+  let frames: readonly CaptureFrame[] = await capture.next();
   const base = driver.addressing === 32 ? ARENA_BASE : HIGH_ARENA_BASE;
   const size = arenaSize(options.arenaBytes ?? driver.arenaBytes);
   const own = driver.memory?.(size, base);
@@ -101,6 +116,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   });
   const observer = new Observer(machine, driver.blockKind, options.recordsPeak ?? true);
   const upper = new UpperLayer();
+  let first = 0;
   const reasons = new Map<string, number>();
   let lostOnWire = 0;
   const drop = (reason: string): void => {
@@ -128,7 +144,10 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     const added = await machine.add(loaded, {
       device,
       settings: options.settings ?? {},
-      onFrame: (bytes) => upper.indicated(bytes),
+      onFrame: (bytes) => {
+        upper.indicated(bytes);
+        options.onFrame?.({ timeNs: machine.nowNs - first, bytes });
+      },
       onDrop: (reason) => {
         upper.givenUp();
         drop(reason);
@@ -148,36 +167,52 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     refused = failure === undefined ? statusName(status) : null;
   } else {
     observer.mark("initialized", "initialized");
-    const first = machine.nowNs;
-    const { frames } = capture;
+    first = machine.nowNs;
     const { speedUp = 1 } = options;
     const dueNs = (frame: { readonly timeNs: number }): number => Math.round(frame.timeNs / speedUp);
+    let at = 0;
+    /** The batch is used up, and whether there is another is not known yet: the machine's time stands still meanwhile. */
+    let isWaiting = false;
+    let isQuiet = false;
+    const quieten = (): void => {
+      machine.after(QUIET_NS, () => {
+        isQuiet = true;
+      });
+    };
     const next = (): void => {
-      const frame = frames[offered];
-      if (frame === undefined) return;
+      const frame = frames[at] as CaptureFrame;
+      at += 1;
       offered += 1;
       observer.traffic(frame.bytes.length);
       const before = lostOnWire;
       device.receive(frame.bytes, frame.originalLengthBytes);
       if (lostOnWire === before) upper.expect(frame.bytes);
-      if ((offered & 0x3ff) === 0) options.onProgress?.(offered, frames.length);
-      const after = frames[offered];
-      if (after !== undefined) machine.after(first + dueNs(after) - machine.nowNs, next);
+      if (at < frames.length) arrive();
+      else isWaiting = true;
     };
-    let quiet = frames.length === 0;
-    machine.after(0, next);
-    const last = frames.at(-1);
-    machine.after((last === undefined ? 0 : dueNs(last)) + QUIET_NS, () => {
-      quiet = true;
-    });
-    await machine.run(() => {
-      observer.look();
-      return quiet;
-    });
+    const arrive = (): void => {
+      machine.after(first + dueNs(frames[at] as CaptureFrame) - machine.nowNs, next);
+    };
+    if (frames.length === 0) isQuiet = true;
+    else machine.after(0, next);
+    while (!isQuiet) {
+      await machine.run(() => {
+        observer.look();
+        return isQuiet || isWaiting;
+      });
+      if (!isWaiting) break;
+      isWaiting = false;
+      options.onProgress?.(offered);
+      frames = (await options.isCancelled?.()) ? [] : await capture.next();
+      at = 0;
+      if (frames.length === 0) quieten();
+      else arrive();
+    }
     observer.mark("halt", "halt");
     const halted = await tryTo(() => machine.halt(adapter));
     if (halted.failure !== undefined) failures.push(halted.failure);
   }
+  await capture.close();
   observer.look();
   upper.close();
   for (let count = 0; count < upper.lost; count += 1) drop(LOST);
@@ -186,6 +221,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   const report: RunReport = {
     driver: driver.name,
     seed,
+    capture: capture.summary,
     packets: {
       offered,
       delivered: upper.delivered,
@@ -215,7 +251,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
       wallMs: Math.round(wallMs * 1000) / 1000,
       framesPerSecond: wallMs > 0 ? Math.round((offered * 1000) / wallMs) : 0,
       simulatedNs: result.nowNs,
-      completionLatency: spreadOf(observer.latenciesNs),
+      completionLatency: observer.latencies.spread(),
     },
   };
   const history = observer.finish(options.title, zones);

@@ -7,7 +7,7 @@
  * to initialize, and then it must have released everything. A finding is repeated by a soak of one scenario with its seed.
  */
 import type { CoreApi, CoreOptions, FaultPoint } from "../../bindings/index.js";
-import type { Capture } from "../capture/index.js";
+import type { CaptureSource, CaptureSummary } from "../capture/index.js";
 import type { DriverModel } from "../drivers/index.js";
 import { Prng, SCHEDULES, type ScheduleName } from "../machine/index.js";
 import { isClean, type RunReport } from "../report/index.js";
@@ -20,7 +20,8 @@ const MOST_FINDINGS = 20;
 /** Options of `soak`. */
 export interface SoakOptions {
   readonly driver: DriverModel;
-  readonly capture: Capture;
+  /** Opened for each scenario. */
+  readonly capture: CaptureSource;
   readonly title: string;
   /** Seed of the first scenario. `seed + scenarios` is at most 2^53 - 1. */
   readonly seed: number;
@@ -34,7 +35,9 @@ export interface SoakOptions {
   readonly schedule?: ScheduleName;
   readonly core?: (options: CoreOptions) => CoreApi;
   readonly wallMs: () => number;
-  readonly onProgress?: (done: number, whole: number) => void;
+  readonly onProgress?: (done: number) => void;
+  /** Asked now and then: true ends the soak with the scenario that is under way, which is cut short and not counted. */
+  readonly isCancelled?: () => boolean | Promise<boolean>;
 }
 
 /** One scenario in which something was wrong. */
@@ -48,6 +51,9 @@ export interface SoakFinding {
 export interface SoakReport {
   readonly driver: string;
   readonly seed: number;
+  /** What was read of the capture, each time. */
+  readonly capture: CaptureSummary | null;
+  /** Scenarios played to their end: those asked for, or fewer where the soak was cancelled. */
   readonly scenarios: number;
   /** Scenarios without a violation, leak, mismatch or silently lost frame; refused ones included. */
   readonly clean: number;
@@ -78,7 +84,9 @@ export interface SoakReport {
 
 /** Play `scenarios` scenarios, one after the other. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const { driver, scenarios, failureRate = 0.05 } = options;
+  const { driver, failureRate = 0.05 } = options;
+  let played = 0;
+  let capture: CaptureSummary | null = null;
   const started = options.wallMs();
   const schedules = SCHEDULES.filter((name) => name !== "manual");
   const findings: SoakFinding[] = [];
@@ -89,7 +97,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   let clean = 0;
   let refused = 0;
   let injected = 0;
-  for (let scenario = 0; scenario < scenarios; scenario += 1) {
+  for (let scenario = 0; scenario < options.scenarios; scenario += 1) {
     const seed = options.seed + scenario;
     const schedule =
       options.schedule ?? (schedules[new Prng(seed, SCHEDULE_STREAM).below(schedules.length)] as ScheduleName);
@@ -110,6 +118,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       recordsPeak: false,
       onProgress: () => {},
     });
+    if (await options.isCancelled?.()) break;
     const { report } = result;
     if (result.refused !== null) refused += 1;
     if (isClean(report)) clean += 1;
@@ -124,13 +133,16 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     requests.asynchronous += report.requests.asynchronous;
     requests.completedNull += report.requests.completedNull;
     requests.failedAtOnce += report.requests.failedAtOnce;
-    options.onProgress?.(scenario + 1, scenarios);
+    played += 1;
+    capture = report.capture;
+    options.onProgress?.(played);
   }
   const wallMs = options.wallMs() - started;
   return {
     driver: driver.name,
     seed: options.seed,
-    scenarios,
+    capture,
+    scenarios: played,
     clean,
     refused,
     injected,
@@ -143,7 +155,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     findings,
     timing: {
       wallMs: Math.round(wallMs * 1000) / 1000,
-      scenariosPerSecond: wallMs > 0 ? Math.round((scenarios * 1e6) / wallMs) / 1000 : 0,
+      scenariosPerSecond: wallMs > 0 ? Math.round((played * 1e6) / wallMs) / 1000 : 0,
     },
   };
 }

@@ -1,10 +1,9 @@
 /**
  * Many requests in one call: the same answers as one by one, in order. Misuse B18 and B19 are in freeing.test.ts.
  */
-import { runInNewContext } from "node:vm";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { AllocationBatch, PhysicalAddress, VirtualAddress } from "../../bindings/index.js";
+import type { AllocationBatch, PhysicalAddress } from "../../bindings/index.js";
 import { FRAME, GIB, generator, loosely, MIB, SMALL, sound, take, untouched } from "./expect.js";
 import { implementations } from "./implementations.js";
 
@@ -115,22 +114,6 @@ for (const { name, open } of implementations) {
     for (const list of [undefined, null, [live], Uint32Array.of(1), new BigUint64Array(1), live])
       untouched(core, () => loosely(core, "freeBatch", list), "INVALID_ARGUMENT");
     core.free(live);
-  });
-
-  test("arrays of another realm are as good as ours", () => {
-    const core = open(SMALL);
-    const foreign = <T>(source: string): T => runInNewContext(source) as T;
-    const addresses = foreign<Float64Array>("new Float64Array(3)");
-    assert.is(
-      core.allocateBatch(foreign("Uint32Array.of(100, 200, 300)"), addresses, foreign("new Float64Array(3)")),
-      3,
-    );
-    assert.is(core.lengthOf(addresses[2] as VirtualAddress), 300);
-    const image = core.snapshot();
-    core.freeBatch(addresses);
-    core.restore(foreign<(length: number) => Uint8Array>("(bytes) => Uint8Array.from(bytes)")([...image] as never));
-    assert.is(core.lengthOf(addresses[0] as VirtualAddress), 100);
-    sound(core);
   });
 
   test("an empty batch is served", () => {

@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type SpeedLine, speed } from "../../src/cli/fuzz/speed.js";
-import { ndisShmem, type Outcome } from "../repository/command.js";
+import { KeptIo, ndisShmem, type Outcome } from "../repository/command.js";
 
 const test = suite("ndis-shmem fuzz");
 
@@ -44,11 +44,14 @@ test("a target by name and seed, as a table and as JSON", async () => {
 });
 
 test("the speed: every driver and every target, and rates that are counts over times", async () => {
-  const said: string[] = [];
-  const io = { out: (text: string) => said.push(text), err: assert.unreachable, progress: false, columns: 80 };
+  const io = new KeptIo();
   // The command takes whole seconds; a twentieth of one is enough to see that it counts.
   assert.is(await speed({ seconds: 0.05, seed: 1, json: true }, io), 0);
-  const report = JSON.parse(said.join("")) as { readonly seed: number; readonly speed: readonly SpeedLine[] };
+  assert.equal(io.errors, []);
+  const report = JSON.parse(Buffer.from(io.bytes).toString()) as {
+    readonly seed: number;
+    readonly speed: readonly SpeedLine[];
+  };
   assert.is(report.seed, 1);
   assert.equal(
     report.speed.map(({ subject, of }) => `${of} ${subject}`),

@@ -81,6 +81,18 @@ export function madeUpRun(arenaFrames = 96, bursts = 3): { report: RunReport; hi
   const report: RunReport = {
     driver: "e100bex",
     seed: 7,
+    capture: {
+      format: "pcap",
+      compressed: false,
+      frames: offered,
+      totalBytes: offered * 1514,
+      cutFrames: 0,
+      durationNs: now,
+      linkTypes: [{ linkType: 1, name: "Ethernet", frames: offered, played: "ethernet" }],
+      mended: {},
+      skipped: {},
+      skippedBytes: 0,
+    },
     packets: {
       offered,
       delivered: offered - dropped,

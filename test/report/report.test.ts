@@ -11,6 +11,7 @@ import {
   type ReportedViolation,
   reportPicture,
   reportTable,
+  SpreadRecorder,
   spreadOf,
 } from "../../src/report/index.js";
 import { TimeAxis } from "../../src/report/picture/time-axis.js";
@@ -25,7 +26,7 @@ const violation: ReportedViolation = {
   message: `a message with <tags> & "quotes", a bell \u0007, a colour \u001b[31m and ${"many words ".repeat(20)}`,
 };
 
-test("report: every line of the table fits into 80 columns, whatever the numbers are", () => {
+test("report: every line of the table fits into the terminal, from 60 columns on, and breaks inside no word", () => {
   for (const frames of [40, 60, 96, 3000]) {
     const { report, history } = madeUpRun(frames);
     const huge = {
@@ -35,10 +36,28 @@ test("report: every line of the table fits into 80 columns, whatever the numbers
       memory: { ...report.memory, arenaBytes: 2 ** 40, peakLiveBytes: 2 ** 40 },
       violations: [violation, violation],
       leaks: 3,
+      capture: {
+        ...report.capture,
+        compressed: true,
+        linkTypes: [{ linkType: 113, name: "Linux cooked", frames: 1e9, played: "converted" as const }],
+        mended: { "original-length-raised": 123_456_789, "gap-shortened": 1 },
+        skipped: { "unknown-interface": 7 },
+        skippedBytes: 1e12,
+        cutFrames: 5,
+      },
     };
-    for (const table of [reportTable(report, history), reportTable(huge, { ...history, title: "x".repeat(300) })]) {
-      for (const line of table.split("\n")) assert.ok([...line].length <= 80, `${line.length} columns: ${line}`);
-      assert.ok(!/\p{Cc}/u.test(table.replaceAll("\n", "")), "no control characters reach the terminal");
+    const long = { ...history, title: "x".repeat(300) };
+    const words = (table: string): string[] => table.split(/\s+/).filter((word) => !word.includes("..."));
+    for (const columns of [60, 72, 80, 132]) {
+      for (const table of [
+        reportTable(report, history, null, columns),
+        reportTable(huge, long, null, columns),
+        reportTable(huge, long, "RESOURCES", columns),
+      ]) {
+        for (const line of table.split("\n")) assert.ok([...line].length <= columns, `${columns} columns: ${line}`);
+        assert.ok(!/\p{Cc}/u.test(table.replaceAll("\n", "")), "no control characters reach the terminal");
+      }
+      assert.deepEqual(words(reportTable(huge, long, null, columns)), words(reportTable(huge, long, null, 300)));
     }
   }
 });
@@ -125,6 +144,8 @@ test("report: a history over its limit keeps the peak, the sum of bytes and the 
     whole * 10,
   );
   assert.equal(recorder.markersLeftOut, whole - 64);
+  const sizes = history.traffic.slice(0, -1).map(({ bytes }) => bytes);
+  assert.equal(new Set(sizes).size, 1, "early traffic is thinned as often as late traffic");
   for (const list of [history.memory, history.traffic]) {
     assert.ok(list.every((sample, index) => index === 0 || sample.timeNs >= (list[index - 1]?.timeNs ?? 0)));
   }
@@ -159,6 +180,17 @@ test("report: numbers read as people write them", () => {
   assert.equal(durationText(19_700_000_000), "19.7 s");
   assert.equal(percentText(1, 3), "33.3 %");
   assert.equal(percentText(5, 0), "0 %");
+});
+
+test("report: a spread over its limit is exact at its ends and near in between", () => {
+  const recorder = new SpreadRecorder(64);
+  assert.equal(recorder.spread(), null);
+  for (let at = 0; at < 100_000; at += 1) recorder.add(at === 77_777 ? 9_000_000 : 1000 + at);
+  const spread = recorder.spread();
+  assert.equal(spread?.minNs, 1000);
+  assert.equal(spread?.maxNs, 9_000_000);
+  assert.ok(Math.abs((spread?.medianNs ?? 0) - 51_000) < 4000, `${spread?.medianNs}`);
+  assert.ok(Math.abs((spread?.p99Ns ?? 0) - 100_000) < 4000, `${spread?.p99Ns}`);
 });
 
 test("report: the spread is of the nearest rank", () => {

@@ -6,10 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import { readCapture, writeCapture } from "../../src/capture/index.js";
-import { main } from "../../src/cli/main.js";
 import { exitCodeOf, isClean, type RunReport } from "../../src/report/index.js";
 import { parseXml, textsOf } from "../report/xml.js";
-import { ndisShmem } from "../repository/command.js";
+import { KeptIo, ndisShmem, ndisShmemOn } from "../repository/command.js";
 
 const folder = mkdtempSync(join(tmpdir(), "ndis-shmem-cli-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -25,7 +24,7 @@ const twoHosts = readCapture(readFileSync("examples/traffic/two-hosts.pcap"));
 const short = file("short.pcap", writeCapture(twoHosts.frames.slice(80, 160)));
 
 const KEYS = {
-  report: ["driver", "seed", "packets", "requests", "memory", "leaks", "violations", "digest", "timing"],
+  report: ["driver", "seed", "capture", "packets", "requests", "memory", "leaks", "violations", "digest", "timing"],
   packets: ["offered", "delivered", "dropped", "mismatched", "bytes", "reasons"],
   requests: ["synchronous", "asynchronous", "completed", "completedNull", "failedAtOnce", "freed"],
   memory: ["arenaBytes", "peakLiveBytes", "finalLiveBytes", "largestFreeBytes"],
@@ -99,7 +98,10 @@ test("cli: wrong usage is exit code 2, with a reason on stderr and nothing on st
     [["run", "--speed-up", "0"], /--speed-up/],
     [["run", "--speed-up", "1.5"], /--speed-up/],
     [["run", "--soak", "2", "--picture", "x.svg"], /--picture/],
-    [["run", "--picture", join(folder, "no", "such", "folder.svg"), "--traffic", short], /cannot write/],
+    [
+      ["run", "--picture", join(folder, "no", "such", "folder.svg"), "--traffic", short],
+      /--picture .*no such file or folder/,
+    ],
   ];
   for (const [args, reason] of wrong) {
     const { code, out, err } = await ndisShmem(...args);
@@ -110,16 +112,12 @@ test("cli: wrong usage is exit code 2, with a reason on stderr and nothing on st
   }
 });
 
-test("cli: a file that is not there, a folder, and every kind of damage are exit code 2 with the offset", async () => {
-  const whole = readFileSync(short);
+test("cli: a file that is not there, a folder, and what is no capture are exit code 2 with the offset", async () => {
   const damaged: readonly (readonly [string, RegExp])[] = [
-    [join(folder, "absent.pcap"), /cannot read/],
-    [folder, /cannot read/],
+    [join(folder, "absent.pcap"), /--traffic .*absent.pcap: there is no such file/],
+    [folder, /--traffic .*: it is a folder/],
     [file("empty.pcap", new Uint8Array(0)), /BAD_CAPTURE.*offset 0/],
     [file("text.pcap", new TextEncoder().encode("this is no capture at all, is it?")), /BAD_CAPTURE/],
-    [file("cut.pcap", whole.subarray(0, whole.length - 1)), /BAD_CAPTURE.*offset \d+/],
-    [file("head.pcap", whole.subarray(0, 30)), /BAD_CAPTURE.*offset 24/],
-    [file("long.pcap", writeCapture([{ timeNs: 0, bytes: new Uint8Array(65_536) }])), /BAD_CAPTURE.*65535/],
   ];
   for (const [path, reason] of damaged) {
     for (const json of [[], ["--json"]]) {
@@ -207,11 +205,13 @@ test("cli: --picture writes a picture that is well-formed and says what the tabl
   assert.ok(texts.includes("e100bex playing two-hosts.pcap"));
 });
 
-test("cli: stamps that go backwards are said", async () => {
+test("cli: stamps that go backwards are said, in the table and beside the JSON", async () => {
   const frames = [5, 3, 9].map((ms) => ({ timeNs: ms * 1_000_000, bytes: new Uint8Array(60) }));
-  const { code, err } = await ndisShmem("run", "--traffic", file("back.pcap", writeCapture(frames)));
+  const path = file("back.pcap", writeCapture(frames));
+  assert.match((await ndisShmem("run", "--traffic", path)).out, / {2}mended +1 +stamp before its/);
+  const { code, err } = await ndisShmem("run", "--json", "--traffic", path);
   assert.equal(code, 0);
-  assert.match(err, /1 frame had a stamp before its predecessor's/);
+  assert.match(err, /mended 1 \(stamp before its predecessor's/);
 });
 
 test("cli: a soak counts its scenarios and repeats by its seed", async () => {
@@ -239,28 +239,19 @@ test("cli: a run of seconds shows its progress on a terminal, and wipes it away"
     bytes: new Uint8Array(60).fill(index & 255),
   }));
   const path = file("many.pcap", writeCapture(frames));
-  const bars: string[] = [];
-  let out = "";
-  const io = {
-    out: (text: string): void => {
-      out += text;
-    },
-    err: (text: string): void => {
-      bars.push(text);
-    },
-    progress: true,
-    columns: 60,
-  };
+  const io = new KeptIo({ progress: true, columns: 80 });
   const began = performance.now();
-  assert.equal(await main(["run", "--traffic", path], io), 0);
+  const { code, out } = await ndisShmemOn(io, "run", "--traffic", path);
   const tookMs = performance.now() - began;
+  const bars = io.errors;
+  assert.equal(code, 0);
   assert.match(out, /\nclean\n$/);
   if (tookMs < 1100) {
     assert.ok(bars.length <= 2, "a run under a second shows nothing, or hardly anything");
     return;
   }
   assert.ok(bars.length >= 2, `${bars.length} writes in ${tookMs} ms`);
-  assert.match(bars[0] ?? "", /^\rplaying {2}\[#* *\] +\d+ % {2}[\d,]+ of 60,000 frames/);
+  assert.match(bars[0] ?? "", /^\rplaying {2}\[#* *\] +\d+ % {2}[\d,]+ of [\d,]+ bytes/);
   assert.equal(bars.at(-1), "\r\u001b[K");
 });
 

@@ -3,10 +3,10 @@ import * as assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import { readCapture, writeCapture } from "../../src/capture/index.js";
-import { main } from "../../src/cli/main.js";
 import { DRIVERS, type DriverModel } from "../../src/drivers/index.js";
 import { isClean, type RunReport } from "../../src/report/index.js";
 import { HIGH_ARENA_BASE, type PlayOptions, type PlayResult, play, soak } from "../../src/run/index.js";
+import { ndisShmem } from "../repository/command.js";
 
 const twoHosts = readCapture(readFileSync("examples/traffic/two-hosts.pcap"));
 const burst = { ...twoHosts, frames: twoHosts.frames.slice(80, 200) };
@@ -102,20 +102,12 @@ for (const driver of DRIVERS) {
 
 test("drivers: `run --driver NAME --json` is exit code 0, and 3 in an arena of one page", async () => {
   for (const { name } of DRIVERS) {
-    let out = "";
-    const io = {
-      out: (text: string): void => {
-        out += text;
-      },
-      err: (): void => {},
-      progress: false,
-      columns: 80,
-    };
-    assert.equal(await main(["run", "--driver", name, "--json", "--seed", "7"], io), 0);
+    const { code, out } = await ndisShmem("run", "--driver", name, "--json", "--seed", "7");
+    assert.equal(code, 0);
     const report = JSON.parse(out) as RunReport;
     assert.equal(report.driver, name);
     assert.equal(report.packets.delivered, 579);
-    assert.equal(await main(["run", "--driver", name, "--arena", "4096"], io), 3);
+    assert.equal((await ndisShmem("run", "--driver", name, "--arena", "4096")).code, 3);
   }
 });
 

@@ -89,7 +89,7 @@ interface Options {
 export const benchCommand: Command = {
   name: "bench",
   summary: "measure allocation latency against other allocators",
-  help: HELP,
+  help: () => HELP,
   run: async (args, io) => {
     const { plan, baseline, output, html, earlier } = await optionsFrom(args);
     try {

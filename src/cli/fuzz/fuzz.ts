@@ -110,7 +110,7 @@ export interface FuzzArguments {
 export const fuzzCommand: Command = {
   name: "fuzz",
   summary: "find the bug in a driver, and show the shortest way to it",
-  help: HELP,
+  help: () => HELP,
   run: async (args, io) => {
     const given = parse(args);
     // A scenario is garbage when it is over. An engine that has once seen a few of them survive puts such objects into its old

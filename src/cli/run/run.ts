@@ -2,139 +2,127 @@
  * `ndis-shmem run`: play a capture to a driver, and show what happened.
  *
  * With no option it plays the capture that comes with the package to e100bex. The table goes to stdout, or one JSON
- * object and nothing else; a progress bar to stderr, from the second second on, where that is a terminal.
+ * object and nothing else; a progress bar to stderr, from the second second on, where that is a terminal. Ctrl-C ends the
+ * traffic, halts the driver and shows what was done until then.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
 import { performance } from "node:perf_hooks";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { ShmemError } from "../../../bindings/index.js";
-import { type Capture, readCapture } from "../../capture/index.js";
+import { captureHeader, captureRecord } from "../../capture/index.js";
 import { DRIVERS, type DriverModel } from "../../drivers/index.js";
 import { NoiseDevice } from "../../fuzz/index.js";
 import { SCHEDULES, type ScheduleName } from "../../machine/index.js";
-import { EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../../report/index.js";
-import { type PlayResult, play, soak } from "../../run/index.js";
+import { captureLine, EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../../report/index.js";
+import { type PlayedFrame, type PlayResult, play, soak } from "../../run/index.js";
 import { isCompiled, loadCompiled } from "../cc/load.js";
-import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "../command.js";
+import { type Command, type CommandIo, UsageError } from "../command.js";
+import { openForWriting, STANDARD, writeWhole } from "../files.js";
+import { bytes, choice, flag, integer, type OptionValues, optionsHelp, readOptions, text } from "../options.js";
 import { soakTable } from "./soak-table.js";
+import { type Traffic, trafficOf } from "./traffic.js";
 
+const NAMES = DRIVERS.map((driver) => driver.name);
 const PLAYABLE: readonly ScheduleName[] = SCHEDULES.filter((name) => name !== "manual");
-
-/** The capture that comes with the package, and how many folders above this file its root may be (dist/chunks: two). */
-const DEFAULT_CAPTURE = "examples/traffic/two-hosts.pcap";
-const MOST_FOLDERS_UP = 4;
-
 const MIB = 1024 * 1024;
-const sizes = DRIVERS.map((driver) => `${driver.arenaBytes / MIB}M ${driver.name}`).join(", ");
+const SIZES = DRIVERS.map((driver) => `${driver.arenaBytes / MIB}M ${driver.name}`).join(", ");
+const MOST_SEED = Number.MAX_SAFE_INTEGER;
 
-const HELP = `usage: ndis-shmem run [DRIVER.wasm] [OPTIONS]
+const OPTIONS = {
+  device: text("FILE", { default: null }, "with a DRIVER.wasm that `ndis-shmem cc` made: the module that exports the model of its device (docs/c-drivers.md)"),
+  driver: choice("NAME", NAMES, { default: "e100bex" }, `${NAMES.join(", ")} (default e100bex)`),
+  traffic: text(
+    "FILE",
+    { default: null },
+    "pcap or pcapng, in gzip or not; - is standard input; default: two hosts on one wire, 579 frames",
+  ),
+  "any-link-type": flag("play frames of every link type as they are (default: Ethernet, and what is converted to it)"),
+  strict: flag("refuse a capture in which anything must be mended or skipped"),
+  arena: bytes("BYTES", { default: null }, `shared memory, with K, M or G (default: enough for the driver: ${SIZES})`),
+  seed: integer("N", { least: 0, most: MOST_SEED, default: 1 }, "0 to 2^53 - 1 (default 1); one seed, one history"),
+  schedule: choice(
+    "NAME",
+    PLAYABLE,
+    { default: null },
+    `${PLAYABLE.join(", ")} (default fifo): the order in which requests complete`,
+  ),
+  "speed-up": integer(
+    "N",
+    { least: 1, most: 1_000_000, default: 1 },
+    "frames come N times as fast as they were recorded (1 to 1,000,000; default 1)",
+  ),
+  json: flag("one JSON object on stdout and nothing else"),
+  picture: text("FILE", { default: null }, "write an SVG: memory over time, and the arena at its peak; - is stdout"),
+  "capture-out": text(
+    "FILE",
+    { default: null },
+    "write the frames that the driver handed up, as pcap with nanoseconds of simulated time; - is stdout",
+  ),
+  soak: integer(
+    "N",
+    { least: 1, most: 1_000_000_000, default: null },
+    "N scenarios, seeds counted from --seed, each with a schedule of its own and 5 % of its requests failing",
+  ),
+};
 
-Run one scenario, from power-on to halt: a miniport driver over the simulated
-NDIS, a device that reaches memory by physical address alone, and the frames of
-a capture file.
+type Options = OptionValues<typeof OPTIONS>;
 
-  --driver NAME      ${DRIVERS.map((driver) => driver.name).join(", ")} (default e100bex)
-  --device FILE      with a DRIVER.wasm that \`ndis-shmem cc\` made: the module that
-                     exports the model of its device (docs/c-drivers.md)
-  --traffic FILE     classic pcap; default: two hosts on one wire, 579 frames
-  --arena BYTES      shared memory, with K, M or G (default: enough for the
-                     driver: ${sizes})
-  --seed N           0 to 2^53 - 1 (default 1); one seed, one history
-  --schedule NAME    ${PLAYABLE.join(", ")}
-                     (default fifo): the order in which requests complete
-  --speed-up N       frames come N times as fast as they were recorded (1 to
-                     1,000,000; default 1)
-  --json             one JSON object on stdout and nothing else
-  --picture FILE     write an SVG: memory over time, and the arena at its peak
-  --soak N           N scenarios, seeds counted from --seed, each with its own
-                     schedule and 5 % of its requests failing
-  --help             this text
+function help(columns: number): string {
+  return `usage: ndis-shmem run [DRIVER.wasm] [OPTIONS]
 
+Play a scenario of a NIC: a miniport driver over the simulated NDIS, a device
+that reaches memory by physical address alone, and the frames of a capture.
+
+${optionsHelp(OPTIONS, columns)}
 exit codes: 0 clean, 1 findings (violations, leaks, mismatches),
-            2 usage or unreadable file, 3 the driver refused to initialize
+            2 usage or unreadable file, 3 the driver refused to
+            initialize, 130 interrupted: what was done is shown
 `;
-
-interface RunOptions {
-  readonly driver: DriverModel;
-  readonly traffic: string | null;
-  readonly arenaBytes: number;
-  readonly seed: number;
-  /** Null: fifo, or with --soak drawn for each scenario. */
-  readonly schedule: ScheduleName | null;
-  /** Scenarios to soak, or null for one plain scenario. */
-  readonly soak: number | null;
-  readonly speedUp: number;
-  readonly json: boolean;
-  readonly picture: string | null;
 }
 
 /** See the head of this file. */
 export const runCommand: Command = {
   name: "run",
   summary: "play a capture to a driver and report what happened to its memory",
-  help: HELP,
+  help,
   run: async (args, io) => {
-    const options = await parse(args);
-    const { capture, title } = load(options.traffic);
-    if (options.soak !== null) return soaking(options, options.soak, capture, title, io);
-    const result = await playing(options, capture, title, io);
-    const { report, history, refused } = result;
-    if (options.picture !== null) save(options.picture, reportPicture(report, history, refused));
-    if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
-    else io.out(reportTable(report, history, refused));
-    if (capture.clampedStamps > 0) {
-      const who =
-        capture.clampedStamps === 1
-          ? "1 frame had a stamp before its"
-          : `${capture.clampedStamps} frames had a stamp before their`;
-      io.err(`ndis-shmem run: ${who} predecessor's; moved to it\n`);
-    }
-    if (refused !== null) {
-      io.err(`ndis-shmem run: ${report.driver} refused to initialize: NDIS_STATUS_${refused}\n`);
-    }
-    return exitCodeOf(report, refused);
+    const { values: options, given, positionals } = readOptions(OPTIONS, args, 1);
+    check(options);
+    const driver = await driverOf(options, given.has("driver"), positionals[0]);
+    const traffic = trafficOf(options.traffic, { anyLinkType: options["any-link-type"], strict: options.strict }, io);
+    return options.soak === null
+      ? runOnce(driver, options, traffic, io)
+      : runSoak(driver, options, options.soak, traffic, io);
   },
 };
 
-async function parse(args: readonly string[]): Promise<RunOptions> {
-  const { values, positionals } = parsed(args);
-  const [path, more] = positionals;
-  if (more !== undefined || (path !== undefined && (values.driver !== undefined || !isCompiled(path)))) {
-    throw new UsageError(`run takes one DRIVER.wasm, or --driver NAME; not \`${more ?? path}\``);
+/** What the table cannot say: which options exclude each other. */
+function check(options: Options): void {
+  for (const file of ["picture", "capture-out"] as const) {
+    if (options.soak !== null && options[file] !== null) {
+      throw new UsageError(`--${file} is of one scenario: not with --soak`);
+    }
   }
-  if (path === undefined && values.device !== undefined) throw new UsageError("--device goes with a DRIVER.wasm");
-  const driver = path === undefined ? builtIn(values.driver) : await compiledModel(path, values.device);
-  const schedule = PLAYABLE.find((name) => name === values.schedule) ?? null;
-  if (schedule === null && values.schedule !== undefined) {
-    throw new UsageError(`--schedule takes ${PLAYABLE.join(", ")}, not \`${values.schedule}\``);
+  const onStdout = [
+    ...(options.json ? ["--json"] : []),
+    ...(options.picture === STANDARD ? ["--picture -"] : []),
+    ...(options["capture-out"] === STANDARD ? ["--capture-out -"] : []),
+  ];
+  if (onStdout.length > 1) throw new UsageError(`${onStdout.join(" and ")} would both go to standard output`);
+  if (options.soak !== null && options.seed + options.soak > MOST_SEED) {
+    throw new UsageError(`--seed takes an integer from 0 to ${MOST_SEED - options.soak} with this --soak`);
   }
-  const soak = values.soak === undefined ? null : parseInteger("--soak", values.soak, 1, 1_000_000_000);
-  if (soak !== null && values.picture !== undefined)
-    throw new UsageError("--picture shows one scenario: not with --soak");
-  return {
-    driver,
-    schedule,
-    traffic: values.traffic ?? null,
-    arenaBytes: values.arena === undefined ? driver.arenaBytes : parseBytes("--arena", values.arena),
-    seed: values.seed === undefined ? 1 : parseInteger("--seed", values.seed, 0, Number.MAX_SAFE_INTEGER - (soak ?? 0)),
-    soak,
-    speedUp: values["speed-up"] === undefined ? 1 : parseInteger("--speed-up", values["speed-up"], 1, 1_000_000),
-    json: values.json ?? false,
-    picture: values.picture ?? null,
-  };
+  if (options.soak !== null && options.soak > 1 && options.traffic === STANDARD) {
+    throw new UsageError("--traffic - can be read once: not with --soak");
+  }
 }
 
-function builtIn(name = "e100bex"): DriverModel {
-  const driver = DRIVERS.find((one) => one.name === name);
-  if (driver !== undefined) return driver;
-  throw new UsageError(`--driver takes ${DRIVERS.map((one) => one.name).join(", ")}, not \`${name}\``);
-}
-
-/** A driver compiled from C, as one of ours. */
-async function compiledModel(path: string, device: string | undefined): Promise<DriverModel> {
-  const driver = await loadCompiled(path, device);
+/** The driver of `--driver`, or one compiled from C. `isNamed`: `--driver` was given. */
+async function driverOf(options: Options, isNamed: boolean, path: string | undefined): Promise<DriverModel> {
+  if (path === undefined) {
+    if (options.device !== null) throw new UsageError("--device goes with a DRIVER.wasm");
+    return DRIVERS.find((one) => one.name === options.driver) as DriverModel;
+  }
+  if (isNamed || !isCompiled(path)) throw new UsageError(`run takes one DRIVER.wasm, or --driver NAME; not \`${path}\``);
+  const driver = await loadCompiled(path, options.device ?? undefined);
   const { name, DriverEntry, explain, arenaBytes, addressing } = driver;
   return {
     name,
@@ -149,148 +137,117 @@ async function compiledModel(path: string, device: string | undefined): Promise<
   };
 }
 
-function parsed(args: readonly string[]): {
-  readonly values: {
-    driver?: string;
-    traffic?: string;
-    arena?: string;
-    seed?: string;
-    schedule?: string;
-    json?: boolean;
-    picture?: string;
-    soak?: string;
-    "speed-up"?: string;
-    device?: string;
-  };
-  readonly positionals: string[];
-} {
+async function runOnce(driver: DriverModel, options: Options, traffic: Traffic, io: CommandIo): Promise<number> {
+  const isStdoutTaken = options.picture === STANDARD || options["capture-out"] === STANDARD;
+  const { report, history, refused } = await playing(driver, options, traffic, io);
+  if (options.picture !== null) writeWhole("picture", options.picture, reportPicture(report, history, refused), io);
+  if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
+  else (isStdoutTaken ? io.err : io.out)(reportTable(report, history, refused, io.columns));
+  const mended = captureLine(report.capture);
+  if (options.json && mended !== "") io.err(`ndis-shmem run: ${traffic.title}: ${mended}\n`);
+  if (refused !== null) {
+    io.err(`ndis-shmem run: ${report.driver} refused to initialize: NDIS_STATUS_${refused}\n`);
+  }
+  if (await io.isInterrupted()) {
+    io.err(`ndis-shmem run: interrupted after ${report.packets.offered} frames\n`);
+    return EXIT.interrupted;
+  }
+  return exitCodeOf(report, refused);
+}
+
+async function playing(driver: DriverModel, options: Options, traffic: Traffic, io: CommandIo): Promise<PlayResult> {
+  const file = options["capture-out"];
+  const output = file === null ? null : openForWriting("capture-out", file, io);
+  const format = { nanoseconds: true };
+  output?.write(captureHeader(format));
+  const onFrame = ({ timeNs, bytes }: PlayedFrame): void => output?.write(captureRecord({ timeNs, bytes }, format));
   try {
-    return parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: true,
-      options: {
-        driver: { type: "string" },
-        device: { type: "string" },
-        traffic: { type: "string" },
-        arena: { type: "string" },
-        seed: { type: "string" },
-        schedule: { type: "string" },
-        json: { type: "boolean" },
-        picture: { type: "string" },
-        soak: { type: "string" },
-        "speed-up": { type: "string" },
-      },
-    });
-  } catch (error) {
-    // parseArgs throws a TypeError with a message for people, and nothing else, for what a user typed.
-    if (error instanceof TypeError) throw new UsageError(`${error.message.split(". To specify")[0]}; see --help`);
-    throw error;
+    return await withProgress(io, options, traffic, (progress) =>
+      play({
+        driver,
+        arenaBytes: options.arena ?? driver.arenaBytes,
+        seed: options.seed,
+        capture: traffic.source,
+        title: traffic.title,
+        speedUp: options["speed-up"],
+        schedule: options.schedule ?? "fifo",
+        wallMs: () => performance.now(),
+        isCancelled: () => io.isInterrupted(),
+        onProgress: () => progress(traffic.readBytes, traffic.sizeBytes, "bytes"),
+        ...(output === null ? {} : { onFrame }),
+      }),
+    );
+  } finally {
+    output?.close();
   }
 }
 
-function load(traffic: string | null): { capture: Capture; title: string } {
-  const path = traffic ?? defaultCapture();
-  let file: Uint8Array;
-  try {
-    file = readFileSync(path);
-  } catch (error) {
-    throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  try {
-    return { capture: readCapture(file), title: basename(path) };
-  } catch (error) {
-    if (error instanceof ShmemError && error.code === "BAD_CAPTURE") throw new UsageError(`${path}: ${error.message}`);
-    throw error;
-  }
-}
-
-function defaultCapture(): string {
-  for (let up = 1; up <= MOST_FOLDERS_UP; up += 1) {
-    const place = fileURLToPath(new URL("../".repeat(up) + DEFAULT_CAPTURE, import.meta.url));
-    if (existsSync(place)) return place;
-  }
-  throw new UsageError(`the package has lost ${DEFAULT_CAPTURE}; give a capture with --traffic`);
-}
-
-function save(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-async function playing(options: RunOptions, capture: Capture, title: string, io: CommandIo): Promise<PlayResult> {
-  const { driver, arenaBytes, seed, schedule, speedUp } = options;
-  return withProgress("frames", io, options, (onProgress) =>
-    play({
-      driver,
-      arenaBytes,
-      seed,
-      capture,
-      title,
-      speedUp,
-      schedule: schedule ?? "fifo",
-      wallMs: () => performance.now(),
-      ...(io.progress ? { onProgress } : {}),
-    }),
-  );
-}
-
-async function soaking(
-  options: RunOptions,
+async function runSoak(
+  driver: DriverModel,
+  options: Options,
   scenarios: number,
-  capture: Capture,
-  title: string,
+  traffic: Traffic,
   io: CommandIo,
 ): Promise<number> {
-  const { driver, arenaBytes, seed, schedule, speedUp } = options;
-  const report = await withProgress("scenarios", io, options, (onProgress) =>
+  const { schedule } = options;
+  const speedUp = options["speed-up"];
+  const arenaBytes = options.arena ?? driver.arenaBytes;
+  const report = await withProgress(io, options, traffic, (progress) =>
     soak({
       driver,
       arenaBytes,
-      seed,
+      seed: options.seed,
       scenarios,
-      capture,
-      title,
+      capture: traffic.source,
+      title: traffic.title,
       speedUp,
       wallMs: () => performance.now(),
+      isCancelled: () => io.isInterrupted(),
+      onProgress: (done) => progress(done, scenarios, "scenarios"),
       ...(schedule === null ? {} : { schedule }),
-      ...(io.progress ? { onProgress } : {}),
     }),
   );
   const given = `${schedule === null ? "" : ` --schedule ${schedule}`}${speedUp === 1 ? "" : ` --speed-up ${speedUp}`}`;
   const repeat = `ndis-shmem run --driver ${driver.name} --arena ${arenaBytes}${given}`;
-  io.out(options.json ? `${JSON.stringify(report, null, 2)}\n` : soakTable(report, repeat));
+  io.out(options.json ? `${JSON.stringify(report, null, 2)}\n` : soakTable(report, repeat, io.columns));
+  if (report.scenarios < scenarios) {
+    io.err(`ndis-shmem run: interrupted after ${report.scenarios} of ${scenarios} scenarios\n`);
+    return EXIT.interrupted;
+  }
   return report.clean === report.scenarios ? EXIT.clean : EXIT.findings;
 }
 
-/** Run with a progress bar from the second second on, and turn what the arena's size can cause into a usage error. */
+type Progress = (done: number, whole: number, noun: string) => void;
+
+/** Run with a progress bar from the second second on, and turn what a user's values can cause into a usage error. */
 async function withProgress<T>(
-  noun: string,
   io: CommandIo,
-  options: RunOptions,
-  run: (onProgress: (done: number, whole: number) => void) => Promise<T>,
+  options: Options,
+  traffic: Traffic,
+  run: (progress: Progress) => Promise<T>,
 ): Promise<T> {
   let shownAt = performance.now() + 800;
-  let shown = false;
-  const onProgress = (done: number, whole: number): void => {
+  let isShown = false;
+  const progress: Progress = (done, whole, noun) => {
     const now = performance.now();
-    if (now - shownAt < 200) return;
+    if (!io.progress || now - shownAt < 200) return;
     shownAt = now;
-    shown = true;
+    isShown = true;
     io.err(`\r${progressBar("playing", done, whole, noun, io.columns - 1)}\u001b[K`);
   };
   try {
-    return await run(onProgress);
+    return await run(progress);
   } catch (error) {
+    if (error instanceof ShmemError && error.code === "BAD_CAPTURE") {
+      const hint = error.unit === "link type" ? "; --any-link-type plays them as they are" : "";
+      throw new UsageError(`--traffic ${options.traffic ?? traffic.title}: ${error.message}${hint}`);
+    }
     if (error instanceof ShmemError && error.field === "arenaBytes") throw new UsageError(`--arena: ${error.message}`);
     if (error instanceof RangeError && /array buffer/i.test(error.message)) {
-      throw new UsageError(`--arena: this host has no ${options.arenaBytes} bytes: ${error.message}`);
+      throw new UsageError(`--arena: this host has no ${options.arena} bytes: ${error.message}`);
     }
     throw error;
   } finally {
-    if (shown) io.err("\r\u001b[K");
+    if (isShown) io.err("\r\u001b[K");
   }
 }

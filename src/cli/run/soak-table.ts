@@ -1,5 +1,15 @@
 /** The table of `ndis-shmem run --soak N`: how many scenarios, what they met with, and how to repeat what was found. */
-import { counted, durationText, grouped, percentText } from "../../report/index.js";
+import {
+  captureLine,
+  counted,
+  durationText,
+  grouped,
+  percentText,
+  type Row,
+  type RowGroup,
+  rowLines,
+  wrapped,
+} from "../../report/index.js";
 import type { SoakReport } from "../../run/index.js";
 
 /** Where a failure may have struck, in words, and what the driver saw of it. */
@@ -11,36 +21,56 @@ const PLACES: readonly (readonly [keyof SoakReport["injectedAt"], string, string
   ["list", "lists", "RESOURCES"],
 ];
 
-/** Lines of at most 80 columns (a finding's message may be longer), ending in a line feed. */
-export function soakTable(report: SoakReport, repeat: string): string {
+/** Lines of at most `columns` (a command to repeat a finding may be longer), ending in a line feed. */
+export function soakTable(report: SoakReport, repeat: string, columns: number): string {
   const { packets, requests, timing } = report;
-  const row = (group: string, label: string, value: number, remark = ""): string =>
-    `${group.padEnd(12)}${label.padEnd(20)}${grouped(value).padStart(18)}  ${remark}`.trimEnd();
+  const places = PLACES.flatMap(([point, label, remark]): Row[] => {
+    const count = report.injectedAt[point] ?? 0;
+    return count === 0 ? [] : [[`  ${label}`, grouped(count), remark]];
+  });
+  const rows: readonly RowGroup[] = [
+    [
+      "scenarios",
+      [
+        ["clean", grouped(report.clean), percentText(report.clean, report.scenarios)],
+        ["refused to start", grouped(report.refused), "and released everything"],
+        ["with findings", grouped(report.scenarios - report.clean)],
+      ],
+    ],
+    ["failures", [["injected", grouped(report.injected)], ...places]],
+    [
+      "requests",
+      [
+        ["synchronous", grouped(requests.synchronous)],
+        ["asynchronous", grouped(requests.asynchronous)],
+        ["  FAILURE at once", grouped(requests.failedAtOnce)],
+        ["  completed, NULL", grouped(requests.completedNull)],
+      ],
+    ],
+    [
+      "packets",
+      [
+        ["offered", grouped(packets.offered)],
+        ["delivered", grouped(packets.delivered)],
+        ["dropped", grouped(packets.dropped)],
+        ...Object.entries(packets.reasons).map(([reason, count]): Row => [`  ${reason}`, grouped(count)]),
+      ],
+    ],
+    ["speed", [["scenarios per second", grouped(timing.scenariosPerSecond), durationText(timing.wallMs * 1e6)]]],
+  ];
+  const mended = report.capture === null ? "" : captureLine(report.capture);
   const lines = [
-    `ndis-shmem run: ${report.driver}, ${counted(report.scenarios, "scenario")} from seed ${report.seed}`,
+    ...wrapped(
+      `ndis-shmem run: ${report.driver}, ${counted(report.scenarios, "scenario")} from seed ${report.seed}`,
+      columns,
+    ),
+    ...wrapped(mended === "" ? "" : `the capture: ${mended}`, columns),
     "",
-    row("scenarios", "clean", report.clean, percentText(report.clean, report.scenarios)),
-    row("", "refused to start", report.refused, "and released everything"),
-    row("", "with findings", report.scenarios - report.clean),
-    row("failures", "injected", report.injected),
-    ...PLACES.flatMap(([point, label, remark]) => {
-      const count = report.injectedAt[point] ?? 0;
-      return count === 0 ? [] : [row("", `  ${label}`, count, remark)];
-    }),
-    row("requests", "synchronous", requests.synchronous),
-    row("", "asynchronous", requests.asynchronous),
-    row("", "  FAILURE at once", requests.failedAtOnce),
-    row("", "  completed, NULL", requests.completedNull),
-    row("packets", "offered", packets.offered),
-    row("", "delivered", packets.delivered),
-    row("", "dropped", packets.dropped),
-    ...Object.entries(packets.reasons).map(([reason, count]) => row("", `  ${reason}`, count)),
-    row("speed", "scenarios per second", timing.scenariosPerSecond, durationText(timing.wallMs * 1e6)),
-    "",
+    ...rowLines(rows, columns),
   ];
   for (const finding of report.findings) {
-    lines.push(`seed ${finding.seed}, schedule ${finding.schedule}: ${found(finding.report)}`);
-    lines.push(`  ${repeat} --soak 1 --seed ${finding.seed}`);
+    const told = `seed ${finding.seed}, schedule ${finding.schedule}: ${found(finding.report)}`;
+    lines.push(...wrapped(told, columns), `  ${repeat} --soak 1 --seed ${finding.seed}`);
   }
   lines.push(report.clean === report.scenarios ? "clean" : "NOT CLEAN");
   return `${lines.join("\n")}\n`;
