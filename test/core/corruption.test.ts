@@ -4,6 +4,8 @@
  * Method: a core with a block of every kind is damaged through its memory, one field at a time. First by hand, a damage
  * for each rule; then by machine, every single bit of the state of a small core (misuse J01); then random words, followed
  * by ten thousand operations (misuse J02).
+ *
+ * timeout: 300 s
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
