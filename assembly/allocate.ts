@@ -14,15 +14,15 @@
  * `allocate` is the plain request and the hot path; everything else comes through a ring entry (ring.ts).
  */
 import {
-  H_BELOW_PEAK, H_BLOCKS, H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_FRONT_ORIGIN, H_MAP_COUNT, H_PEAK_FRAMES, H_REASON, H_TOTAL_FRAMES,
-  H_WITHHELD_FRAMES, CODE_BIAS, KEYED_FRAMES, KIND_SCATTERED, M_BYTES, M_GROUP, M_PHYSICAL, REASON_ADDRESSING, REASON_EXHAUSTED, REASON_FRAGMENTED, S_FRAMES, S_TOP,
+  H_PEAK_HEADROOM, H_BLOCKS, H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_CACHED_ORIGIN, H_MAP_COUNT, H_PEAK_FRAMES, H_REASON, H_TOTAL_FRAMES,
+  H_WITHHELD_FRAMES, LENGTH_TAG_BIAS, CACHE_MAX_FRAMES, KIND_SCATTERED, M_BYTES, M_OWNER, M_PHYSICAL, REASON_ADDRESSING, REASON_EXHAUSTED, REASON_FRAGMENTED, S_FRAMES, S_TOP,
   Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
 } from "./layout";
 import { floorOrder, orderOf } from "./bits";
 import { give, longest, takeAnywhere, takeFitting, takeFour } from "./frames";
 import { beginBlock, beginPiece, endPiece, zoneOf } from "./blocks";
-import { framesLessOne, framesOf, keyedAt, stackFor, writeCode } from "./codes";
-import { count, drain, forgetPeak, keepNew, lend, liveFrames, mayKeep, noStack, noteOrder, raisePeak, readyFrames, retireAll, want } from "./ready";
+import { framesLessOne, framesOf, lengthTagAddress, stackForFrames, writeLengthTag } from "./length-tags";
+import { count, evictOne, forgetPeak, cacheFresh, spill, liveFrames, mayCache, emptyStack, noteOrder, raisePeak, cachedFrames, dropAllCached, noteUncachedSize } from "./cache";
 import { insert, mappingAt, record, removeRecord, reserve, scatterGap } from "./mappings";
 import { step } from "./steps";
 
@@ -64,12 +64,12 @@ function takeIn(zone: usize, count: u32, order: u32, limit: u32): u32 {
     order = span;
   }
   const frame = takeMerged(zone, count, order, limit);
-  if (frame != 0 || readyFrames() == 0 || zone != <usize>load<u32>(H_FIRST_ZONE)) return frame;
+  if (frame != 0 || cachedFrames() == 0 || zone != <usize>load<u32>(H_FIRST_ZONE)) return frame;
   // Before the highest zone refuses, all merging that was put off is done; and undone, if it was no use.
-  lend(false);
+  spill(false);
   const merged = takeMerged(zone, count, order, limit);
-  if (merged == 0) lend(true);
-  else retireAll();
+  if (merged == 0) spill(true);
+  else dropAllCached();
   return merged;
 }
 
@@ -97,29 +97,29 @@ export function allocate(lengthBytes: u32): u32 {
 // @ts-ignore: decorator
 @inline
 export function allocateInline(lengthBytes: u32): u32 {
-  // The quick way: something of this size is ready in the highest zone.
+  // The quick way: something of this size is cached in the highest zone.
   const countLessOne = framesLessOne(lengthBytes);
-  if (countLessOne >= KEYED_FRAMES) return allocateTaking(lengthBytes);
-  const stack = stackFor(countLessOne);
+  if (countLessOne >= CACHE_MAX_FRAMES) return allocateSlowly(lengthBytes);
+  const stack = stackForFrames(countLessOne);
   const top = load<u32>(stack, S_TOP);
   const frame = load<u32>(<usize>top);
-  if (frame == 0) return allocateTaking(lengthBytes);
+  if (frame == 0) return allocateSlowly(lengthBytes);
   store<u32>(stack, top - 4, S_TOP);
-  const at = keyedAt(stack, frame - load<u32>(H_FRONT_ORIGIN));
-  // What is below CODE_BIAS there is the mark of a ready block; what is above may be its neighbour's.
-  store<u32>(at, (load<u32>(at) & -CODE_BIAS) + lengthBytes + CODE_BIAS);
-  const below = load<u32>(H_BELOW_PEAK);
+  const at = lengthTagAddress(stack, frame - load<u32>(H_CACHED_ORIGIN));
+  // What is below LENGTH_TAG_BIAS there is the sentinel of a cached block; what is above may be its neighbour's.
+  store<u32>(at, (load<u32>(at) & -LENGTH_TAG_BIAS) + lengthBytes + LENGTH_TAG_BIAS);
+  const below = load<u32>(H_PEAK_HEADROOM);
   const frames = load<u32>(stack, S_FRAMES);
   if (below < frames) raisePeak(frames - below);
-  else store<u32>(H_BELOW_PEAK, below - frames);
+  else store<u32>(H_PEAK_HEADROOM, below - frames);
   return frame;
 }
 
-/** The same where nothing of the size is ready. */
-function allocateTaking(lengthBytes: u32): u32 {
+/** The same where nothing of the size is cached. */
+function allocateSlowly(lengthBytes: u32): u32 {
   const frames = framesOf(lengthBytes);
   const order = orderOf(frames);
-  if (frames < KEYED_FRAMES && stackFor(frames - 1) == noStack()) want(frames);
+  if (frames < CACHE_MAX_FRAMES && stackForFrames(frames - 1) == emptyStack()) noteUncachedSize(frames);
   let frame = refill(frames, order, lengthBytes);
   if (frame == 0) frame = takePlain(frames, order, lengthBytes);
   if (frame == 0) fail(shortage(frames));
@@ -128,21 +128,21 @@ function allocateTaking(lengthBytes: u32): u32 {
 }
 
 /**
- * Four blocks of one size at once: one to hand out, three to keep ready, for the price of one. The first frame of the one,
- * or 0 when there are no four together, or the gate is shut.
+ * Four blocks of one size at once: one to hand out, three to cache, for the price of one. The first frame of the one,
+ * or 0 when there are no four together, or caching is off.
  */
 function refill(frames: u32, order: u32, lengthBytes: u32): u32 {
   const zone = <usize>load<u32>(H_FIRST_ZONE);
   const whole = frames == 1 << order;
   // Blocks that leave gaps between them spoil aligned runs, so they are taken only where a few are next to nothing.
-  if (!mayKeep(whole ? 3 * frames : 64 * frames)) return 0;
+  if (!mayCache(whole ? 3 * frames : 64 * frames)) return 0;
   let frame: u32 = 0;
   if (order <= 4) frame = takeFour(zone, frames, order);
   else if (whole && order <= MOST_OF_FOUR) frame = takeFitting(zone, 4 * frames, order + 2, NO_LIMIT);
   if (frame == 0) return 0;
-  const stack = stackFor(frames - 1);
-  for (let i: u32 = 3; i != 0; --i) keepNew(stack, frame + (i << order));
-  writeCode(zone, frame, frames, lengthBytes);
+  const stack = stackForFrames(frames - 1);
+  for (let i: u32 = 3; i != 0; --i) cacheFresh(stack, frame + (i << order));
+  writeLengthTag(zone, frame, frames, lengthBytes);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 4);
   count(zone, 4 * frames, frames);
   return frame;
@@ -154,14 +154,14 @@ function takePlain(count: u32, order: u32, lengthBytes: u32): u32 {
     const frame = takeIn(zone, count, order, NO_LIMIT);
     if (frame != 0) {
       beginBlock(zone, frame, count, lengthBytes);
-      drain();
+      evictOne();
       return frame;
     }
   }
   return 0;
 }
 
-/** Free frames in all zones, those of ready blocks included. */
+/** Free frames in all zones, those of cached blocks included. */
 function freeFrames(): u32 {
   return load<u32>(H_TOTAL_FRAMES) - liveFrames() - load<u32>(H_WITHHELD_FRAMES);
 }
@@ -217,10 +217,10 @@ export function reasonOf(lengthBytes: u32, count: u32, order: u32, least: u32, e
       return REASON_ADDRESSING;
     }
     const peak = load<u32>(H_PEAK_FRAMES);
-    const group = scatter ? gatherPieces(lengthBytes, count, least, HIGHEST, ANY_NODE, ANY_NODE, 0) : 0;
-    if (group != 0) undo(group);
+    const owner = scatter ? gatherPieces(lengthBytes, count, least, HIGHEST, ANY_NODE, ANY_NODE, 0) : 0;
+    if (owner != 0) undo(owner);
     forgetPeak(peak); // what was held for a moment was never live
-    if (group != 0) return REASON_ADDRESSING;
+    if (owner != 0) return REASON_ADDRESSING;
   }
   return shortage(count);
 }
@@ -228,11 +228,11 @@ export function reasonOf(lengthBytes: u32, count: u32, order: u32, least: u32, e
 /** A scattered block. Its virtual address, or 0 when out of memory. Arguments as for `gatherPieces`. */
 export function gather(lengthBytes: u32, count: u32, least: u32, highest: f64, node: u32, preferred: u32, tag: u32): f64 {
   const peak = load<u32>(H_PEAK_FRAMES);
-  const group = gatherPieces(lengthBytes, count, least, highest, node, preferred, tag);
-  if (group == 0) {
+  const owner = gatherPieces(lengthBytes, count, least, highest, node, preferred, tag);
+  if (owner == 0) {
     forgetPeak(peak); // as in reasonOf
   } else store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 1);
-  return group;
+  return owner;
 }
 
 /**
@@ -244,10 +244,10 @@ export function gather(lengthBytes: u32, count: u32, least: u32, highest: f64, n
 function gatherPieces(lengthBytes: u32, count: u32, least: u32, highest: f64, node: u32, preferred: u32, tag: u32): f64 {
   if (count > freeFrames()) return 0;
   const shift = load<u32>(H_FRAME_SHIFT);
-  const group = scatterGap(<f64>(<u64>count << shift));
-  if (group == 0) return 0;
+  const owner = scatterGap(<f64>(<u64>count << shift));
+  if (owner == 0) return 0;
   let left = count;
-  let at = group;
+  let at = owner;
   let order = max(floorOrder(count), least);
   while (left != 0) {
     const size: u32 = min(left, (<u32>1) << order);
@@ -255,7 +255,7 @@ function gatherPieces(lengthBytes: u32, count: u32, least: u32, highest: f64, no
     if (frame != 0) {
       const zone = zoneOf(frame);
       const length = <f64>(<u64>size << shift);
-      insert(at, physicalOf(zone, frame), length, group, <f64>lengthBytes, KIND_SCATTERED, tag);
+      insert(at, physicalOf(zone, frame), length, owner, <f64>lengthBytes, KIND_SCATTERED, tag);
       beginPiece(zone, frame, size);
       at += length;
       left -= size;
@@ -263,18 +263,18 @@ function gatherPieces(lengthBytes: u32, count: u32, least: u32, highest: f64, no
     } else if (order > least) {
       --order;
     } else {
-      undo(group);
+      undo(owner);
       return 0;
     }
   }
-  return group;
+  return owner;
 }
 
-/** Give all pieces of a group back and forget its runs. */
-function undo(group: f64): void {
+/** Give all pieces of a owner back and forget its runs. */
+function undo(owner: f64): void {
   const shift = load<u32>(H_FRAME_SHIFT);
-  const at = mappingAt(group);
-  while (at != 0 && at < record(load<u32>(H_MAP_COUNT)) && load<f64>(at, M_GROUP) == group) {
+  const at = mappingAt(owner);
+  while (at != 0 && at < record(load<u32>(H_MAP_COUNT)) && load<f64>(at, M_OWNER) == owner) {
     const physical = load<f64>(at, M_PHYSICAL);
     const frames = <u32>(<u64>load<f64>(at, M_BYTES) >> shift);
     const zone = zoneAt(physical);
@@ -284,9 +284,9 @@ function undo(group: f64): void {
   }
 }
 
-/** Free the scattered block at `group`, which the caller has checked. */
-export function freeScattered(group: f64): void {
-  undo(group);
+/** Free the scattered block at `owner`, which the caller has checked. */
+export function freeScattered(owner: f64): void {
+  undo(owner);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) - 1);
 }
 
@@ -300,13 +300,13 @@ export function zoneAt(physical: f64): usize {
   return 0;
 }
 
-/** The longest block that an unconstrained request could take now, in frames, ready blocks given back first. Changes nothing. */
+/** The longest block that an unconstrained request could take now, in frames, cached blocks given back first. Changes nothing. */
 export function longestBlock(): u32 {
   let best: u32 = 0;
-  lend(false);
+  spill(false);
   for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
     best = max(best, longest(zone));
   }
-  lend(true);
+  spill(true);
   return best;
 }

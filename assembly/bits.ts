@@ -1,10 +1,10 @@
 /**
- * Runs of set bits in a u64: the word of a page, one bit per frame, 1 = free.
+ * Runs of set bits in a u64: the word of a group, one bit per frame, 1 = free.
  *
  * Folding a word onto itself shifted by s leaves a bit where a run of s more begins; five folds tell everything about
  * aligned runs in 64 frames. Shifts in Wasm are modulo 64, so each function states the range it is good for.
  */
-import { STARTS } from "./layout";
+import { ALIGNED_STARTS } from "./layout";
 
 /** The lowest `count` bits, 1 to 63. (0 would give none, 64 would give none too: not asked for.) */
 // @ts-ignore: decorator
@@ -17,16 +17,16 @@ export function lowBits(count: u32): u64 {
 /** Bits 0, 2^order, 2 * 2^order, ...: where aligned runs may start. Order 0 to 6; 6 gives bit 0 alone. */
 // @ts-ignore: decorator
 @inline
-export function starts(order: u32): u64 {
+export function alignedStarts(order: u32): u64 {
   assert(order <= 6);
-  return load<u64>(STARTS + (order << 3));
+  return load<u64>(ALIGNED_STARTS + (order << 3));
 }
 
 /** Write the table behind `starts`; once, when the core is opened. A division each time would cost more than a search. */
-export function openStarts(): void {
+export function openAlignedStarts(): void {
   // 64 ones taken in steps of 2^order is the all-ones word divided by 2^(2^order) - 1.
-  for (let order: u32 = 0; order < 6; ++order) store<u64>(STARTS + (order << 3), u64.MAX_VALUE / (((<u64>1) << (1 << order)) - 1));
-  store<u64>(STARTS + (6 << 3), 1);
+  for (let order: u32 = 0; order < 6; ++order) store<u64>(ALIGNED_STARTS + (order << 3), u64.MAX_VALUE / (((<u64>1) << (1 << order)) - 1));
+  store<u64>(ALIGNED_STARTS + (6 << 3), 1);
 }
 
 /** A bit where a run of at least `count` free frames starts; `count` 1 to 63. */
@@ -42,10 +42,10 @@ export function runsOf(word: u64, count: u32): u64 {
 }
 
 /**
- * The class of a split page: log2 of the longest aligned power-of-two run, 0 to 5. 0 for a word without any.
+ * The class of a split group: log2 of the longest aligned power-of-two run, 0 to 5. 0 for a word without any.
  *
  * Each fold leaves a bit where an aligned run of twice the length starts, so the class is how many folds leave any. They
- * are counted without a branch: words come in no order, and a branch foretold wrong costs as much as all five folds.
+ * are counted without a branch: words come in no order, and a branch mispredicted costs as much as all five folds.
  */
 // @ts-ignore: decorator
 @inline

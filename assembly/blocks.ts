@@ -1,29 +1,29 @@
 /**
  * Live blocks: starting and ending them, and who holds a frame.
  *
- * A free names its block and proves itself by one compare of the code where the block starts (codes.ts): a second free
- * finds a mark, a free of an inner frame finds another code or none, a wrong length differs. Nothing else is stored of a
+ * A free names its block and proves itself by one compare of the length tag where the block starts (length-tags.ts): a second free
+ * finds a sentinel, a free of an inner frame finds another length tag or none, a wrong length differs. Nothing else is stored of a
  * block but its tag.
  *
  * The block that holds any frame is found without a search. A block starts on a multiple of the power of two at or above
  * its frames, so the starts that could hold frame f are f with its lowest set bits cleared one after the other:
  *
- *     f = 0b1011 0110 -> ...0110, ...0100, ...0000 of the page, then the same with the page number
+ *     f = 0b1011 0110 -> ...0110, ...0100, ...0000 of the group, then the same with the group number
  *
  * The first of them that starts a live block decides: a longer block could only start further down and would overlap it.
  *
- * What words and trees have given away is counted when they change, and what is kept ready with every block (ready.ts);
+ * What free bitmaps and class trees have given away is counted when they change, and what is cached with every block (cache.ts);
  * the difference is live.
  *
  * Promise: a refused call has changed nothing. A free takes a bounded number of steps (those of `give`).
  */
 import {
-  BAD_LENGTH, BAD_TAG, CODE_BIAS, FOREIGN, FREED, H_BELOW_LIMIT, H_BELOW_PEAK, H_BLOCKS, H_FIRST_ZONE, H_FOUND_FRAMES, H_FOUND_HEAD, H_FOUND_LENGTH, H_FOUND_ZONE, H_FRONT_ORIGIN,
-  H_FRONT_SPAN, INTERIOR, KEYED_FRAMES, MARK_FREED, MARK_PIECE, MARK_PIECE_FREED, MARK_READY_FREED, NEVER, OK, PAGE_FRAMES, PAGE_SHIFT, S_FRAMES, S_INNER, S_MASK, S_TOP, Z_COUNT,
-  Z_FIRST, Z_NEXT, Z_PAGE_FIRST, Z_TAGS,
+  BAD_LENGTH, BAD_TAG, LENGTH_TAG_BIAS, FOREIGN, FREED, H_HEADROOM_LIMIT, H_PEAK_HEADROOM, H_BLOCKS, H_FIRST_ZONE, H_FOUND_FRAMES, H_FOUND_HEAD, H_FOUND_LENGTH, H_FOUND_ZONE, H_CACHED_ORIGIN,
+  H_CACHED_SPAN, INTERIOR, CACHE_MAX_FRAMES, SENTINEL_FREED, SENTINEL_PIECE, SENTINEL_PIECE_FREED, SENTINEL_CACHED_FREED, NEVER, OK, GROUP_FRAMES, GROUP_SHIFT, S_FRAMES, S_INNER, S_MASK, S_TOP, Z_COUNT,
+  Z_FIRST, Z_NEXT, Z_GROUP_FIRST, Z_TAGS,
 } from "./layout";
-import { codeAt, entryAt, framesFor, framesLessOne, isPiece, keyedAt, lengthFrom, pageCodeAt, pageLengthAt, setEntry, smallLengthAt, stackFor, wasStart, writeCode } from "./codes";
-import { count, drain, hasRoom } from "./ready";
+import { lengthTagAt, tagOrSentinelAt, framesFor, framesLessOne, isPiece, lengthTagAddress, lengthFrom, groupLengthTagAt, groupLengthAt, setTagOrSentinel, smallLengthAt, stackForFrames, wasStart, writeLengthTag } from "./length-tags";
+import { count, evictOne, hasRoom } from "./cache";
 import { give } from "./frames";
 import { pieceFrames } from "./mappings";
 import { step } from "./steps";
@@ -55,20 +55,20 @@ export function setTag(zone: usize, frame: u32, tag: u32): void {
 
 /** Make frames that were just taken a live block. */
 export function beginBlock(zone: usize, frame: u32, frames: u32, lengthBytes: u32): void {
-  writeCode(zone, frame, frames, lengthBytes);
+  writeLengthTag(zone, frame, frames, lengthBytes);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 1);
   count(zone, frames, frames);
 }
 
 /** Make frames that were just taken a piece of a scattered block. */
 export function beginPiece(zone: usize, frame: u32, frames: u32): void {
-  setEntry(zone, frame, frames, entryAt(zone, frame, frames) == MARK_FREED ? MARK_PIECE_FREED : MARK_PIECE);
+  setTagOrSentinel(zone, frame, frames, tagOrSentinelAt(zone, frame, frames) == SENTINEL_FREED ? SENTINEL_PIECE_FREED : SENTINEL_PIECE);
   count(zone, frames, frames);
 }
 
-/** End a piece: its window address was never handed out, so the mark falls back to what it was. */
+/** End a piece: its window address was never handed out, so the sentinel falls back to what it was. */
 export function endPiece(zone: usize, frame: u32, frames: u32): void {
-  setEntry(zone, frame, frames, entryAt(zone, frame, frames) == MARK_PIECE_FREED ? MARK_FREED : 0);
+  setTagOrSentinel(zone, frame, frames, tagOrSentinelAt(zone, frame, frames) == SENTINEL_PIECE_FREED ? SENTINEL_FREED : 0);
   returnFrames(zone, frame, frames);
 }
 
@@ -87,46 +87,46 @@ export function free(frame: u32, lengthBytes: u32): u32 {
 // @ts-ignore: decorator
 @inline
 export function freeInline(frame: u32, lengthBytes: u32): u32 {
-  // The quick way, for the highest zone: one compare proves the block, one push keeps it ready.
+  // The quick way, for the highest zone: one compare proves the block, one push caches it.
   const countLessOne = framesLessOne(lengthBytes);
-  if (countLessOne >= KEYED_FRAMES) return freeMerging(frame, lengthBytes);
-  const stack = stackFor(countLessOne);
-  const index = frame - load<u32>(H_FRONT_ORIGIN);
-  if (index >= load<u32>(H_FRONT_SPAN)) return freeMerging(frame, lengthBytes);
-  if ((frame & load<u32>(stack, S_INNER)) != 0) return freeMerging(frame, lengthBytes);
-  const at = keyedAt(stack, index);
-  const rest = load<u32>(at) - (lengthBytes + CODE_BIAS);
-  if ((rest & load<u32>(stack, S_MASK)) != 0) return freeMerging(frame, lengthBytes);
+  if (countLessOne >= CACHE_MAX_FRAMES) return freeSlowly(frame, lengthBytes);
+  const stack = stackForFrames(countLessOne);
+  const index = frame - load<u32>(H_CACHED_ORIGIN);
+  if (index >= load<u32>(H_CACHED_SPAN)) return freeSlowly(frame, lengthBytes);
+  if ((frame & load<u32>(stack, S_INNER)) != 0) return freeSlowly(frame, lengthBytes);
+  const at = lengthTagAddress(stack, index);
+  const rest = load<u32>(at) - (lengthBytes + LENGTH_TAG_BIAS);
+  if ((rest & load<u32>(stack, S_MASK)) != 0) return freeSlowly(frame, lengthBytes);
   const top = load<u32>(stack, S_TOP);
-  if (!hasRoom(top)) return mergeKeyed(stack, frame, at, rest);
-  const below = load<u32>(H_BELOW_PEAK) + load<u32>(stack, S_FRAMES);
-  if (below > load<u32>(H_BELOW_LIMIT)) return mergeKeyed(stack, frame, at, rest);
-  store<u32>(at, rest + MARK_READY_FREED);
+  if (!hasRoom(top)) return mergeProved(stack, frame, at, rest);
+  const below = load<u32>(H_PEAK_HEADROOM) + load<u32>(stack, S_FRAMES);
+  if (below > load<u32>(H_HEADROOM_LIMIT)) return mergeProved(stack, frame, at, rest);
+  store<u32>(at, rest + SENTINEL_CACHED_FREED);
   store<u32>(<usize>(top + 4), frame);
   store<u32>(stack, top + 4, S_TOP);
-  store<u32>(H_BELOW_PEAK, below);
+  store<u32>(H_PEAK_HEADROOM, below);
   return OK;
 }
 
-/** Free a block that was found live on the quick way, and merge its frames. `rest` is what else is in the word of its code. */
-function mergeKeyed(stack: usize, frame: u32, at: usize, rest: u32): u32 {
-  store<u32>(at, rest + MARK_FREED);
+/** Free a block that was found live on the quick way, and merge its frames. `rest` is what else is in the word of its length tag. */
+function mergeProved(stack: usize, frame: u32, at: usize, rest: u32): u32 {
+  store<u32>(at, rest + SENTINEL_FREED);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) - 1);
   returnFrames(<usize>load<u32>(H_FIRST_ZONE), frame, load<u32>(stack, S_FRAMES));
-  drain();
+  evictOne();
   return OK;
 }
 
 /** Free a block of any zone and merge its frames. */
-function freeMerging(frame: u32, lengthBytes: u32): u32 {
+function freeSlowly(frame: u32, lengthBytes: u32): u32 {
   const zone = zoneOf(frame);
   if (zone == 0) return FOREIGN;
   if (lengthFrom(zone, frame) != lengthBytes) return refusal(zone, frame);
   const frames = framesFor(lengthBytes);
-  setEntry(zone, frame, frames, MARK_FREED);
+  setTagOrSentinel(zone, frame, frames, SENTINEL_FREED);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) - 1);
   returnFrames(zone, frame, frames);
-  drain();
+  evictOne();
   return OK;
 }
 
@@ -171,17 +171,17 @@ export function holderIn(zone: usize, frame: u32): u32 {
     step();
     const lengthBytes = smallLengthAt(zone, head);
     if (lengthBytes != 0) return found(zone, frame, head, framesFor(lengthBytes), lengthBytes);
-    if (isPiece(codeAt(zone, head))) return found(zone, frame, head, pieceFrames(zone, head), 0);
-    if ((head & (PAGE_FRAMES - 1)) == 0) break;
+    if (isPiece(lengthTagAt(zone, head))) return found(zone, frame, head, pieceFrames(zone, head), 0);
+    if ((head & (GROUP_FRAMES - 1)) == 0) break;
     head &= head - 1;
   }
-  const firstPage = load<u32>(zone, Z_PAGE_FIRST);
-  // From here on only blocks of 64 frames and more count: a small one at the start of an earlier page ends there.
-  for (let page = head >> PAGE_SHIFT; page >= firstPage; page &= page - 1) {
+  const firstGroup = load<u32>(zone, Z_GROUP_FIRST);
+  // From here on only blocks of 64 frames and more count: a small one at the start of an earlier group ends there.
+  for (let group = head >> GROUP_SHIFT; group >= firstGroup; group &= group - 1) {
     step();
-    const lengthBytes = pageLengthAt(zone, page);
-    if (lengthBytes != 0) return found(zone, frame, page << PAGE_SHIFT, framesFor(lengthBytes), lengthBytes);
-    if (isPiece(pageCodeAt(zone, page))) return found(zone, frame, page << PAGE_SHIFT, pieceFrames(zone, page << PAGE_SHIFT), 0);
+    const lengthBytes = groupLengthAt(zone, group);
+    if (lengthBytes != 0) return found(zone, frame, group << GROUP_SHIFT, framesFor(lengthBytes), lengthBytes);
+    if (isPiece(groupLengthTagAt(zone, group))) return found(zone, frame, group << GROUP_SHIFT, pieceFrames(zone, group << GROUP_SHIFT), 0);
   }
   return 0;
 }
@@ -221,21 +221,21 @@ export function tagOf(frame: u32): u32 {
 
 /**
  * Mark a live block as ended without giving its frames back, so that its second mention in the same batch is seen.
- * Returns its length, or 0 when no live block starts there. `reclaim` or `release` must follow.
+ * Returns its length, or 0 when no live block starts there. `abortFree` or `commitFree` must follow.
  */
-export function claim(frame: u32): u32 {
+export function beginFree(frame: u32): u32 {
   const lengthBytes = sizeOf(frame);
-  if (lengthBytes != 0) setEntry(zoneOf(frame), frame, framesFor(lengthBytes), MARK_FREED);
+  if (lengthBytes != 0) setTagOrSentinel(zoneOf(frame), frame, framesFor(lengthBytes), SENTINEL_FREED);
   return lengthBytes;
 }
 
-/** Undo `claim`. */
-export function reclaim(frame: u32, lengthBytes: u32): void {
-  writeCode(zoneOf(frame), frame, framesFor(lengthBytes), lengthBytes);
+/** Undo `beginFree`. */
+export function abortFree(frame: u32, lengthBytes: u32): void {
+  writeLengthTag(zoneOf(frame), frame, framesFor(lengthBytes), lengthBytes);
 }
 
-/** Finish what `claim` began. */
-export function release(frame: u32, lengthBytes: u32): void {
-  reclaim(frame, lengthBytes);
+/** Finish what `beginFree` began. */
+export function commitFree(frame: u32, lengthBytes: u32): void {
+  abortFree(frame, lengthBytes);
   freeAny(frame, lengthBytes);
 }

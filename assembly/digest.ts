@@ -2,23 +2,23 @@
  * Digests: the state in 64 bits.
  *
  * `digest` covers the logical state: what a user of the core could list (zones, live blocks with exact length and tag,
- * mappings), in address order. How free frames are described, marks of former blocks and counters do not enter, so
- * freeing everything gives the digest of the beginning. The judge computes the same words from its own books.
+ * mappings), in address order. How free frames are described, sentinels of former blocks and counters do not enter, so
+ * freeing everything gives the digest of the beginning. The reference model computes the same words from its own records.
  *
- * `imageDigest` covers everything that can decide a later answer: the arrays as they lie, marks included.
+ * `imageDigest` covers everything that can decide a later answer: the arrays as they lie, sentinels included.
  *
  * The lanes are two u32 so that TypeScript can do the same with Math.imul. The state travels as one u64 (b above a),
  * because this module has no globals.
  */
 import {
-  H_AGE, H_DIGEST_A, H_DIGEST_B, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_CODE_SHIFT, H_FRONT_ORIGIN, H_MAP_BASE, H_MAP_COUNT, H_NEXT_FRAME, H_READY_LIMIT, H_RECENT, H_SCATTER_BASE, H_ZONE_COUNT, MAP_RECORD, M_BYTES,
-  M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, PAGE_FRAMES, PAGE_SHIFT, FIRST_HOT, STACK_COUNT, STACK_FULL, S_BASE, S_ENTRIES, S_FRAMES, S_TOP, S_WANTED, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_CLASS_COUNTS, Z_FREE, Z_CODES, Z_NODE,
-  Z_PAGE_END, Z_PAGE_FIRST, Z_WINDOW,
+  H_SLOW_COUNT, H_DIGEST_A, H_DIGEST_B, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_LENGTH_TAG_SHIFT, H_CACHED_ORIGIN, H_MAP_BASE, H_MAP_COUNT, H_NEXT_FRAME, H_CACHE_LIMIT, H_RECENT_ORDER, H_SCATTER_BASE, H_ZONE_COUNT, MAP_RECORD, M_BYTES,
+  M_OWNER, M_OWNER_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, GROUP_FRAMES, GROUP_SHIFT, FIRST_ADAPTIVE, STACK_COUNT, STACK_FULL, S_BASE, S_ENTRIES, S_FRAMES, S_TOP, S_CANDIDATE, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_CLASS_COUNTS, Z_FREE, Z_LENGTH_TAGS, Z_NODE,
+  Z_GROUP_END, Z_GROUP_FIRST, Z_WINDOW,
 } from "./layout";
-import { starts } from "./bits";
+import { alignedStarts } from "./bits";
 import { tagAt } from "./blocks";
-import { framesFor, pageLengthAt, smallLengthAt } from "./codes";
-import { stackOf } from "./ready";
+import { framesFor, groupLengthAt, smallLengthAt } from "./length-tags";
+import { stackOf } from "./cache";
 import { physicalOf } from "./allocate";
 import { record } from "./mappings";
 
@@ -67,50 +67,50 @@ export function digest(): void {
 
 /** The live contiguous blocks of a zone, in ascending order. */
 function mixBlocks(state: u64, zone: usize): u64 {
-  const end = load<u32>(zone, Z_PAGE_END);
-  const perWord: u32 = 8 >> load<u32>(H_CODE_SHIFT);
-  for (let page = load<u32>(zone, Z_PAGE_FIRST); page < end; ) {
-    const large = pageLengthAt(zone, page);
+  const end = load<u32>(zone, Z_GROUP_END);
+  const perWord: u32 = 8 >> load<u32>(H_LENGTH_TAG_SHIFT);
+  for (let group = load<u32>(zone, Z_GROUP_FIRST); group < end; ) {
+    const large = groupLengthAt(zone, group);
     if (large != 0) {
-      state = mixBlock(state, zone, page << PAGE_SHIFT, large);
-      page += framesFor(large) >> PAGE_SHIFT;
-      // The page where the block ends may hold others behind it; where it ends a page, the next is untouched by it.
-      if ((framesFor(large) & (PAGE_FRAMES - 1)) == 0) continue;
+      state = mixBlock(state, zone, group << GROUP_SHIFT, large);
+      group += framesFor(large) >> GROUP_SHIFT;
+      // The group where the block ends may hold others behind it; where it ends a group, the next is untouched by it.
+      if ((framesFor(large) & (GROUP_FRAMES - 1)) == 0) continue;
     }
-    const first = page << PAGE_SHIFT;
-    for (let i: u32 = 0; i < PAGE_FRAMES; i += perWord) {
-      if (codesWord(zone, first + i) == 0) continue;
+    const first = group << GROUP_SHIFT;
+    for (let i: u32 = 0; i < GROUP_FRAMES; i += perWord) {
+      if (eightBytesOfTags(zone, first + i) == 0) continue;
       for (let k: u32 = 0; k < perWord; ++k) {
         const small = smallLengthAt(zone, first + i + k);
         if (small != 0) state = mixBlock(state, zone, first + i + k, small);
       }
     }
-    ++page;
+    ++group;
   }
   return state;
 }
 
-/** Eight bytes of `codes` at once. */
-function codesWord(zone: usize, frame: u32): u64 {
-  return load<u64>(<usize>(load<u32>(zone, Z_CODES) + (frame << load<u32>(H_CODE_SHIFT))));
+/** Eight bytes of `lengthTags` at once. */
+function eightBytesOfTags(zone: usize, frame: u32): u64 {
+  return load<u64>(<usize>(load<u32>(zone, Z_LENGTH_TAGS) + (frame << load<u32>(H_LENGTH_TAG_SHIFT))));
 }
 
 function mixBlock(state: u64, zone: usize, frame: u32, lengthBytes: u32): u64 {
   return mix(mix(mixWide(state, physicalOf(zone, frame)), lengthBytes), tagAt(zone, frame));
 }
 
-/** The mappings in virtual order, group by group; physically adjacent runs of a group count as one. */
+/** The mappings in virtual order, owner by owner; physically adjacent runs of a owner count as one. */
 function mixMappings(state: u64): u64 {
   const count = load<u32>(H_MAP_COUNT);
   for (let i: u32 = 0; i < count; ) {
     const at = record(i);
-    const group = load<f64>(at, M_GROUP);
+    const owner = load<f64>(at, M_OWNER);
     let end = i;
     let runs: u32 = 0;
-    for (; end < count && load<f64>(record(end), M_GROUP) == group; ++end) {
+    for (; end < count && load<f64>(record(end), M_OWNER) == owner; ++end) {
       if (end == i || !continues(end)) ++runs;
     }
-    state = mixWide(mixWide(state, load<f64>(at, M_VIRTUAL)), load<f64>(at, M_GROUP_BYTES));
+    state = mixWide(mixWide(state, load<f64>(at, M_VIRTUAL)), load<f64>(at, M_OWNER_BYTES));
     state = mix(mix(mix(state, load<u32>(at, M_KIND)), load<u32>(at, M_TAG)), runs);
     while (i < end) {
       const physical = load<f64>(record(i), M_PHYSICAL);
@@ -140,7 +140,7 @@ export function imageDigest(): void {
   let state = fold(START, <u64>load<u32>(H_FRAME_SHIFT) | ((<u64>load<u32>(H_FLAGS)) << 32));
   state = fold(state, reinterpret<u64>(load<f64>(H_SCATTER_BASE)));
   const arraysEnd = <usize>load<u32>(H_MAP_BASE);
-  state = fold(fold(fold(state, load<u32>(H_READY_LIMIT)), load<u64>(H_RECENT)), load<u64>(H_AGE));
+  state = fold(fold(fold(state, load<u32>(H_CACHE_LIMIT)), load<u64>(H_RECENT_ORDER)), load<u64>(H_SLOW_COUNT));
   // What lies above the top of a stack decides nothing. Most stacks are empty: their head is all there is.
   for (let number: u32 = 0; number < STACK_COUNT; ++number) {
     const stack = stackOf(number);
@@ -160,7 +160,7 @@ export function imageDigest(): void {
 /** A checksum over what opening wrote: the zone records but for what lives in them, and the header's constants. */
 export function geometry(): u32 {
   let state = fold(START, load<u64>(H_FRAME_SHIFT));
-  state = fold(state, <u64>load<u32>(H_ZONE_COUNT) | ((<u64>load<u32>(H_CODE_SHIFT)) << 32));
+  state = fold(state, <u64>load<u32>(H_ZONE_COUNT) | ((<u64>load<u32>(H_LENGTH_TAG_SHIFT)) << 32));
   state = fold(state, <u64>load<u32>(H_MAP_BASE) | ((<u64>load<u32>(H_NEXT_FRAME)) << 32));
   state = fold(state, reinterpret<u64>(load<f64>(H_SCATTER_BASE)));
   state = fold(state, load<u32>(H_FIRST_ZONE));
@@ -171,13 +171,13 @@ export function geometry(): u32 {
       if (at != Z_AVAILABLE && at != Z_FREE) state = fold(state, load<u32>(zone + at));
     }
   }
-  state = fold(state, load<u64>(H_FRONT_ORIGIN));
-  for (let order: u32 = 0; order <= 6; ++order) state = fold(state, starts(order));
+  state = fold(state, load<u64>(H_CACHED_ORIGIN));
+  for (let order: u32 = 0; order <= 6; ++order) state = fold(state, alignedStarts(order));
   state = fold(state, load<u32>(stackOf(0) + STACK_FULL)); // what stack 0 gives
   for (let number: u32 = 0; number < STACK_COUNT; ++number) {
     // Of a stack, the top and the entries live, and of those for any size the sizes; stack 0 has none of it.
-    for (let at: u32 = number == 0 ? S_TOP : S_BASE; at <= S_WANTED; at += 4) {
-      if (at < S_FRAMES || number < FIRST_HOT) state = fold(state, load<u32>(stackOf(number) + at));
+    for (let at: u32 = number == 0 ? S_TOP : S_BASE; at <= S_CANDIDATE; at += 4) {
+      if (at < S_FRAMES || number < FIRST_ADAPTIVE) state = fold(state, load<u32>(stackOf(number) + at));
     }
   }
   return <u32>(state ^ (state >> 32));

@@ -6,7 +6,7 @@
  */
 export { openCore, openZone, openMemory, metadataBytes } from "./open";
 export { allocate, freeScattered, longestBlock, noteFailure } from "./allocate";
-export { free, freeAny, freeTagged, holder, inspect, sizeOf, tagOf, claim, reclaim, release } from "./blocks";
-export { mappingAt, mappingAtPhysical, meeting, meetingPhysical, reserve, insert, unmapGroup } from "./mappings";
+export { free, freeAny, freeTagged, holder, inspect, sizeOf, tagOf, beginFree, abortFree, commitFree } from "./blocks";
+export { mappingAt, mappingAtPhysical, meeting, meetingPhysical, reserve, insert, unmapOwner } from "./mappings";
 export { serve } from "./ring";
-export { flush, readyBlocks } from "./ready";
+export { flush, cachedBlocks } from "./cache";

@@ -2,13 +2,13 @@
  * Mappings: virtual ranges that are no window of a zone.
  *
  * Two kinds of run share one table: the pieces of a scattered block (frames of a zone gathered under one virtual range)
- * and the runs of a foreign range (memory that somebody else owns: a NET_BUFFER's pages, guest memory). A contiguous
+ * and the runs of a foreign range (memory that the host owns: a NET_BUFFER's pages, guest memory). A contiguous
  * block needs no entry, because a window is congruent to its zone and the live length says how far the answer holds.
  *
- *   by virtual address   { virtual | physical | bytes | group | group bytes | kind | tag }   sorted, 48 bytes each
+ *   by virtual address   { virtual | physical | bytes | owner | owner bytes | kind | tag }   sorted, 48 bytes each
  *   by physical address  { physical | bytes | virtual }                                      sorted, 24 bytes each
  *
- *   virtual   ..|  group A  |.....|  group B           |..
+ *   virtual   ..|  owner A  |.....|  owner B           |..
  *               run  run run       run          run
  *                 \    \   \______________________/____
  *   physical  ...[ ]..[    ]..........[          ]..[  ]
@@ -21,7 +21,7 @@
  */
 import {
   H_FRAME_SHIFT, H_INDEX_BASE, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT, H_MEMORY_PAGES, H_SCATTER_BASE, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL, MAP_LIMIT,
-  MAP_RECORD, M_BYTES, M_GROUP, M_GROUP_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, Z_BASE, Z_FIRST,
+  MAP_RECORD, M_BYTES, M_OWNER, M_OWNER_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, Z_BASE, Z_FIRST,
 } from "./layout";
 
 export function record(i: u32): usize {
@@ -121,7 +121,7 @@ export function reserve(more: u32): bool {
 }
 
 /** Add a run. Room was reserved; it meets no other in either space. */
-export function insert(virtual: f64, physical: f64, bytes: f64, group: f64, groupBytes: f64, kind: u32, tag: u32): void {
+export function insert(virtual: f64, physical: f64, bytes: f64, owner: f64, ownerBytes: f64, kind: u32, tag: u32): void {
   const count = load<u32>(H_MAP_COUNT);
   assert(count < load<u32>(H_MAP_CAPACITY));
   const i = countTo(virtual);
@@ -130,8 +130,8 @@ export function insert(virtual: f64, physical: f64, bytes: f64, group: f64, grou
   store<f64>(at, virtual, M_VIRTUAL);
   store<f64>(at, physical, M_PHYSICAL);
   store<f64>(at, bytes, M_BYTES);
-  store<f64>(at, group, M_GROUP);
-  store<f64>(at, groupBytes, M_GROUP_BYTES);
+  store<f64>(at, owner, M_OWNER);
+  store<f64>(at, ownerBytes, M_OWNER_BYTES);
   store<u32>(at, kind, M_KIND);
   store<u32>(at, tag, M_TAG);
   const k = indexCountTo(physical);
@@ -156,11 +156,11 @@ export function removeRecord(at: usize): void {
   store<u32>(H_MAP_COUNT, count - 1);
 }
 
-/** Remove every run of the group that starts at a virtual address. */
-export function unmapGroup(group: f64): void {
-  const at = mappingAt(group);
-  // The runs of a group follow each other, so the record that moves up is the next of the group, if any is left.
-  while (at != 0 && at < record(load<u32>(H_MAP_COUNT)) && load<f64>(at, M_GROUP) == group) removeRecord(at);
+/** Remove every run of the owner that starts at a virtual address. */
+export function unmapOwner(owner: f64): void {
+  const at = mappingAt(owner);
+  // The runs of a owner follow each other, so the record that moves up is the next of the owner, if any is left.
+  while (at != 0 && at < record(load<u32>(H_MAP_COUNT)) && load<f64>(at, M_OWNER) == owner) removeRecord(at);
 }
 
 /** The first virtual range of `bytes` for a scattered block, with a frame unmapped on each side; 0 when none is left. */

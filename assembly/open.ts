@@ -2,7 +2,7 @@
  * Opening: lay out memory for the zones, and give every frame back once.
  *
  * The host calls `openCore`, then `openZone` for each zone in declared order, then `openMemory`. Nothing is filled: memory is
- * zero when it is new, and zero is the initial state of every array, because a run of free pages is one bit in one tree.
+ * zero when it is new, and zero is the initial state of every array, because a run of free groups is one bit in one tree.
  * So opening touches what it must and not what it manages; 64 GiB of 4 KiB frames open like 64 MiB.
  *
  *   frame numbers of a zone   origin (multiple of the span)
@@ -10,20 +10,20 @@
  *                             0              first                               end        2^span
  *
  * The span is the least power of two that holds skew and count; skew is the zone's physical frame number modulo the
- * power of two at or above its count, or modulo a page's frames where that is more. So a number is a multiple of 2^k, k
+ * power of two at or above its count, or modulo a group's frames where that is more. So a number is a multiple of 2^k, k
  * up to the order of that power (Z_SPAN_ORDER), where its address is.
  */
 import {
-  FLAG_TAGS, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_CODE_SHIFT, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MEMORY_PAGES, H_NEXT_FRAME,
-  H_SCATTER_BASE, H_TOTAL_FRAMES, H_VERSION, H_ZONE_COUNT, INDEX_RECORD, MAGIC, MAP_INITIAL, MAP_RECORD, NO_MEMORY, OK, PAGE_CLASS, PAGE_FRAMES, PAGE_SHIFT,
+  FLAG_TAGS, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_LENGTH_TAG_SHIFT, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MEMORY_PAGES, H_NEXT_FRAME,
+  H_SCATTER_BASE, H_TOTAL_FRAMES, H_VERSION, H_ZONE_COUNT, INDEX_RECORD, MAGIC, MAP_INITIAL, MAP_RECORD, NO_MEMORY, OK, GROUP_CLASS, GROUP_FRAMES, GROUP_SHIFT,
   TOO_MANY_FRAMES, TOO_MUCH_METADATA, T_TOP, VERSION, ZONES, ZONE_SIZE, zoneRecord, Z_ARRAYS, Z_ARRAYS_END, Z_BASE, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE,
-  Z_CODES, Z_NEXT, Z_NODE, Z_PAGE_END, Z_PAGE_FIRST, Z_PAGE_CODES, Z_SPAN_ORDER, Z_TAGS, Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW, Z_WORDS,
+  Z_LENGTH_TAGS, Z_NEXT, Z_NODE, Z_GROUP_END, Z_GROUP_FIRST, Z_GROUP_LENGTH_TAGS, Z_SPAN_ORDER, Z_TAGS, Z_TOP_CLASS, Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW, Z_FREE_BITMAPS,
 } from "./layout";
-import { floorOrder, openStarts, orderOf } from "./bits";
+import { floorOrder, openAlignedStarts, orderOf } from "./bits";
 import { give } from "./frames";
 import { geometry } from "./digest";
-import { count, openStacks } from "./ready";
-import { scaleOf, treeOf } from "./tree";
+import { count, openCache } from "./cache";
+import { scaleOf, treeOf } from "./class-trees";
 
 /** Begin. `frameShift` 6 to 20, `zoneCount` 1 to 64. OK, or NO_MEMORY. */
 export function openCore(frameShift: u32, zoneCount: u32, flags: u32, scatterBase: f64): u32 {
@@ -32,10 +32,10 @@ export function openCore(frameShift: u32, zoneCount: u32, flags: u32, scatterBas
   store<u32>(H_VERSION, VERSION);
   store<u32>(H_FRAME_SHIFT, frameShift);
   store<u32>(H_FLAGS, flags);
-  store<u32>(H_CODE_SHIFT, frameShift >= 10 ? 2 : 1);
+  store<u32>(H_LENGTH_TAG_SHIFT, frameShift >= 10 ? 2 : 1);
   store<f64>(H_SCATTER_BASE, scatterBase);
-  store<u32>(H_NEXT_FRAME, PAGE_FRAMES); // page 0 is in no zone
-  openStarts();
+  store<u32>(H_NEXT_FRAME, GROUP_FRAMES); // group 0 is in no zone
+  openAlignedStarts();
   return OK;
 }
 
@@ -45,9 +45,9 @@ export function openZone(base: f64, size: f64, node: u32, window: f64): u32 {
   const frames = <u64>size >> shift;
   if (frames > 0x80000000) return TOO_MANY_FRAMES;
   const count = <u32>frames;
-  const congruence = max(PAGE_CLASS, orderOf(count));
+  const congruence = max(GROUP_CLASS, orderOf(count));
   const skew = <u32>((<u64>base >> shift) & (((<u64>1) << congruence) - 1));
-  const spanOrder = orderOf(max(PAGE_FRAMES, skew + count));
+  const spanOrder = orderOf(max(GROUP_FRAMES, skew + count));
   const span = (<u64>1) << spanOrder;
   const origin = (<u64>load<u32>(H_NEXT_FRAME) + span - 1) & ~(span - 1);
   if (origin + span > 0xffffffc0) return TOO_MANY_FRAMES;
@@ -65,15 +65,15 @@ export function openZone(base: f64, size: f64, node: u32, window: f64): u32 {
   store<u32>(zone, end, Z_END);
   store<u32>(zone, node, Z_NODE);
   store<u32>(zone, congruence, Z_SPAN_ORDER);
-  store<u32>(zone, first >> PAGE_SHIFT, Z_PAGE_FIRST);
-  store<u32>(zone, ((end - 1) >> PAGE_SHIFT) + 1, Z_PAGE_END);
-  const wholeFirst = (first + PAGE_FRAMES - 1) >> PAGE_SHIFT;
-  const wholeEnd = end >> PAGE_SHIFT;
+  store<u32>(zone, first >> GROUP_SHIFT, Z_GROUP_FIRST);
+  store<u32>(zone, ((end - 1) >> GROUP_SHIFT) + 1, Z_GROUP_END);
+  const wholeFirst = (first + GROUP_FRAMES - 1) >> GROUP_SHIFT;
+  const wholeEnd = end >> GROUP_SHIFT;
   store<u32>(zone, wholeFirst, Z_WHOLE_FIRST);
   store<u32>(zone, wholeEnd, Z_WHOLE_END);
-  store<u32>(zone, wholeEnd > wholeFirst ? PAGE_CLASS + floorOrder(wholeEnd - wholeFirst) : PAGE_CLASS - 1, Z_TOP_CLASS);
+  store<u32>(zone, wholeEnd > wholeFirst ? GROUP_CLASS + floorOrder(wholeEnd - wholeFirst) : GROUP_CLASS - 1, Z_TOP_CLASS);
   let depth: u32 = 1;
-  while (depth * 6 < spanOrder - PAGE_SHIFT) ++depth;
+  while (depth * 6 < spanOrder - GROUP_SHIFT) ++depth;
   store<u32>(zone, depth, Z_DEPTH);
 
   // Into the chain, which runs from the highest base down.
@@ -95,7 +95,7 @@ export function openMemory(): u32 {
   if (total > 0x100000000) return TOO_MUCH_METADATA;
   if (!room(total)) return NO_MEMORY;
   layOut(true);
-  openStacks();
+  openCache();
   const zones = load<u32>(H_ZONE_COUNT);
   for (let i: u32 = 0; i < zones; ++i) {
     const zone = zoneRecord(i);
@@ -111,8 +111,8 @@ export function openMemory(): u32 {
 
 /** Make sure that linear memory has `bytes`. */
 function room(bytes: u64): bool {
-  const pages = (bytes + 0xffff) >> 16;
-  const missing = <i64>pages - <i64>memory.size();
+  const groups = (bytes + 0xffff) >> 16;
+  const missing = <i64>groups - <i64>memory.size();
   if (missing > 0 && memory.grow(<i32>missing) < 0) return false;
   store<u32>(H_MEMORY_PAGES, <u32>memory.size());
   return true;
@@ -124,20 +124,20 @@ function layOut(write: bool): u64 {
   let at = <u64>(ZONES + zones * ZONE_SIZE);
   for (let i: u32 = 0; i < zones; ++i) {
     const zone = zoneRecord(i);
-    const pageFirst = load<u32>(zone, Z_PAGE_FIRST);
-    const pages = load<u32>(zone, Z_PAGE_END) - pageFirst;
-    const frames = <u64>pages << PAGE_SHIFT;
-    const codeShift = load<u32>(H_CODE_SHIFT);
+    const groupFirst = load<u32>(zone, Z_GROUP_FIRST);
+    const groups = load<u32>(zone, Z_GROUP_END) - groupFirst;
+    const frames = <u64>groups << GROUP_SHIFT;
+    const lengthTagShift = load<u32>(H_LENGTH_TAG_SHIFT);
     const start = at;
-    if (write) store<u32>(zone, <u32>at - (pageFirst << 3), Z_WORDS);
-    at += <u64>pages << 3;
+    if (write) store<u32>(zone, <u32>at - (groupFirst << 3), Z_FREE_BITMAPS);
+    at += <u64>groups << 3;
     for (let cls: u32 = 0; cls <= load<u32>(zone, Z_TOP_CLASS); ++cls) at = layOutTree(zone, cls, at, write);
-    if (write) store<u32>(zone, <u32>at - (pageFirst << 2), Z_PAGE_CODES);
-    at += (<u64>(pages + 1) >> 1) << 3; // whole u64
-    if (write) store<u32>(zone, <u32>at - (pageFirst << (PAGE_SHIFT + codeShift)), Z_CODES);
-    at += frames << codeShift;
+    if (write) store<u32>(zone, <u32>at - (groupFirst << 2), Z_GROUP_LENGTH_TAGS);
+    at += (<u64>(groups + 1) >> 1) << 3; // whole u64
+    if (write) store<u32>(zone, <u32>at - (groupFirst << (GROUP_SHIFT + lengthTagShift)), Z_LENGTH_TAGS);
+    at += frames << lengthTagShift;
     if (load<u32>(H_FLAGS) & FLAG_TAGS) {
-      if (write) store<u32>(zone, <u32>at - (pageFirst << (PAGE_SHIFT + 2)), Z_TAGS);
+      if (write) store<u32>(zone, <u32>at - (groupFirst << (GROUP_SHIFT + 2)), Z_TAGS);
       at += frames << 2;
     }
     if (write) {
@@ -158,8 +158,8 @@ function layOutTree(zone: usize, cls: u32, at: u64, write: bool): u64 {
   const tree = treeOf(zone, cls);
   const depth = load<u32>(zone, Z_DEPTH);
   const scale = scaleOf(cls);
-  let first = load<u32>(zone, Z_PAGE_FIRST) >> scale;
-  let last = (load<u32>(zone, Z_PAGE_END) - 1) >> scale;
+  let first = load<u32>(zone, Z_GROUP_FIRST) >> scale;
+  let last = (load<u32>(zone, Z_GROUP_END) - 1) >> scale;
   for (let level: u32 = 0; level < depth; ++level) {
     first >>= 6;
     last >>= 6;

@@ -17,7 +17,7 @@ import {
 } from "./layout";
 import { ANY_NODE, HIGHEST, allocate, fail, gather, noteFailure, physicalOf, reachesAll, reasonOf, takeConstrained } from "./allocate";
 import { beginBlock, setTag, zoneOf } from "./blocks";
-import { framesFor } from "./codes";
+import { framesFor } from "./length-tags";
 import { mappingAt } from "./mappings";
 import { orderOf } from "./bits";
 
@@ -62,9 +62,9 @@ function allocateConstrained(entry: usize, lengthBytes: u32, flags: u32, tag: u3
     beginBlock(zoneOf(frame), frame, count, lengthBytes);
     return frame;
   }
-  const group = scatter ? gather(lengthBytes, count, least, highest, node, preferred, tag) : 0;
-  if (group != 0) {
-    answer(entry, 0, group, load<f64>(mappingAt(group), M_PHYSICAL), REASON_NONE);
+  const owner = scatter ? gather(lengthBytes, count, least, highest, node, preferred, tag) : 0;
+  if (owner != 0) {
+    answer(entry, 0, owner, load<f64>(mappingAt(owner), M_PHYSICAL), REASON_NONE);
     return 0;
   }
   const reason = reasonOf(lengthBytes, count, order, least, (flags & (HAS_HIGHEST | HAS_NODE)) != 0, scatter);

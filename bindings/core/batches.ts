@@ -93,17 +93,17 @@ export function freeMany(state: CoreState, addresses: Float64Array): void {
     const address = addresses[i] as number;
     const frame = state.frameAt(address);
     frames[i] = frame;
-    lengths[i] = frame === 0 ? 0 : wasm.claim(frame);
+    lengths[i] = frame === 0 ? 0 : wasm.beginFree(frame);
     if (lengths[i] !== 0) continue;
     if (frame === 0 && state.scatteredAt(address) !== 0 && !scattered.has(address)) {
       scattered.add(address);
       continue;
     }
-    for (let k = 0; k < i; k++) if (lengths[k] !== 0) wasm.reclaim(frames[k] as number, lengths[k] as number);
+    for (let k = 0; k < i; k++) if (lengths[k] !== 0) wasm.abortFree(frames[k] as number, lengths[k] as number);
     refuseEntry(state, addresses, i);
   }
   for (let i = 0; i < addresses.length; i++)
-    if (lengths[i] !== 0) wasm.release(frames[i] as number, lengths[i] as number);
+    if (lengths[i] !== 0) wasm.commitFree(frames[i] as number, lengths[i] as number);
   for (const group of scattered) wasm.freeScattered(group);
 }
 

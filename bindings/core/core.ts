@@ -181,7 +181,7 @@ export class Core implements CoreApi {
     const expected = this.#fieldsAt(address);
     compareFields(this.#state, address, expected, { lengthBytes, tag });
     if (expected.record === 0) throw new RangeError("a free that matches was refused");
-    wasm.freeScattered(views.float(expected.record + L.M_GROUP));
+    wasm.freeScattered(views.float(expected.record + L.M_OWNER));
   }
 
   lengthOf(address: VirtualAddress): number {
@@ -198,7 +198,7 @@ export class Core implements CoreApi {
       return { lengthBytes: state.wasm.sizeOf(frame) >>> 0, tag: state.wasm.tagOf(frame) >>> 0, record: 0 };
     const record = state.scatteredAt(address);
     const { views } = state;
-    return { lengthBytes: views.float(record + L.M_GROUP_BYTES), tag: views.word(record + L.M_TAG), record };
+    return { lengthBytes: views.float(record + L.M_OWNER_BYTES), tag: views.word(record + L.M_TAG), record };
   }
 
   allocateBatch(lengths: Uint32Array, addresses: Float64Array, physicals?: Float64Array): number {
@@ -295,12 +295,12 @@ export class Core implements CoreApi {
   stats(): CoreStats {
     const { views, wasm, frameSize } = this.#standing();
     const totalBytes = views.word(L.H_TOTAL_FRAMES) * frameSize;
-    const liveBytes = (views.word(L.H_PEAK_FRAMES) - views.word(L.H_BELOW_PEAK)) * frameSize;
+    const liveBytes = (views.word(L.H_PEAK_FRAMES) - views.word(L.H_PEAK_HEADROOM)) * frameSize;
     const withheldBytes = views.word(L.H_WITHHELD_FRAMES) * frameSize;
     // A poisoned core counts, but does not walk.
     const walks = this.#closed === undefined;
     const largest = walks ? (wasm.longestBlock() >>> 0) * frameSize : 0;
-    const ready = walks ? wasm.readyBlocks() : 0;
+    const ready = walks ? wasm.cachedBlocks() : 0;
     return {
       totalBytes,
       freeBytes: totalBytes - liveBytes - withheldBytes,

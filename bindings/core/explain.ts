@@ -17,8 +17,8 @@ export function explainAddress(state: CoreState, address: number): Explanation {
   const { views } = state;
   const record = state.wasm.mappingAt(address) >>> 0;
   if (record === 0) return { address, state: "unmapped", zone: -1, text: `${hex(address)} is mapped nowhere` };
-  const group = views.float(record + L.M_GROUP);
-  const lengthBytes = views.float(record + L.M_GROUP_BYTES);
+  const group = views.float(record + L.M_OWNER);
+  const lengthBytes = views.float(record + L.M_OWNER_BYTES);
   const scattered = views.word(record + L.M_KIND) === L.KIND_SCATTERED;
   const offset = address - group;
   const what = scattered ? "the scattered block" : "the foreign range";

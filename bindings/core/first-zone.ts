@@ -11,7 +11,7 @@ import type { CoreViews } from "./views.js";
 import type { CoreExports } from "./wasm.js";
 
 /** Frames of a page of the core: the codes of blocks with fewer stand at their first frame. */
-export const PAGE_FRAMES = 64;
+export const GROUP_FRAMES = 64;
 
 export interface FirstZone {
   readonly wasm: CoreExports;
@@ -48,8 +48,8 @@ export interface FirstZone {
 export function firstZoneOf(state: CoreState, callSite: number): FirstZone {
   const { wasm, views, frameSize, inverse } = state;
   const { window, base, first, count, arenaOffset } = state.zones[0] as ZoneInfo;
-  const codeShift = views.word(L.H_CODE_SHIFT);
-  const before = first % PAGE_FRAMES;
+  const codeShift = views.word(L.H_LENGTH_TAG_SHIFT);
+  const before = first % GROUP_FRAMES;
   return {
     wasm,
     views,
@@ -65,7 +65,7 @@ export function firstZoneOf(state: CoreState, callSite: number): FirstZone {
     pageWindow: window - before * frameSize,
     span: before + count,
     // The pointer is biased, modulo 2^32, by the number of the zone's first page.
-    codes: (views.word(L.ZONES + L.Z_CODES) + ((first - before) << codeShift)) >>> codeShift,
+    codes: (views.word(L.ZONES + L.Z_LENGTH_TAGS) + ((first - before) << codeShift)) >>> codeShift,
     codeShift,
     pageFirst: first - before,
     cache: new Uint8Array(1),

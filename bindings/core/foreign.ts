@@ -57,7 +57,7 @@ function checkVirtual(state: CoreState, virtual: number, total: number): void {
   }
   const record = state.wasm.meeting(virtual, total) >>> 0;
   if (record === 0) return;
-  const group = state.views.float(record + L.M_GROUP);
+  const group = state.views.float(record + L.M_OWNER);
   refuseArgument("virtual", virtual, "address", `the range meets the mapping at ${hex(group)}`);
 }
 
@@ -88,8 +88,8 @@ export function unmapForeign(state: CoreState, virtual: number): void {
   if (record === 0) refuse(state, "FOREIGN_ADDRESS", virtual, `${hex(virtual)} lies in no range made by map`);
   if (state.views.word(record + L.M_KIND) === L.KIND_SCATTERED)
     refuseArgument("virtual", virtual, "address", `${hex(virtual)} lies in a block: free it`);
-  const group = state.views.float(record + L.M_GROUP);
+  const group = state.views.float(record + L.M_OWNER);
   if (group !== virtual)
     refuse(state, "INTERIOR_ADDRESS", virtual, `${hex(virtual)} is not the start of its range, ${hex(group)} is`);
-  state.wasm.unmapGroup(virtual);
+  state.wasm.unmapOwner(virtual);
 }

@@ -12,9 +12,9 @@ const RULES: Record<number, readonly [name: string, sentence: string]> = {
   [L.RULE_GEOMETRY]: ["geometry", "what opening wrote has changed"],
   [L.RULE_PARTITION]: ["partition", "a frame is both free and live, or neither"],
   [L.RULE_COUNTS]: ["counts", "the counts of frames are wrong"],
-  [L.RULE_WORDS]: ["words", "a wholly free page is not kept as a run"],
-  [L.RULE_CLASSES]: ["classes", "a page is not in the tree of its longest run alone"],
-  [L.RULE_RUNS]: ["runs", "a run of free pages leaves its zone or meets another"],
+  [L.RULE_BITMAPS]: ["bitmaps", "a wholly free group is not kept as a run"],
+  [L.RULE_CLASSES]: ["classes", "a group is not in the tree of its longest run alone"],
+  [L.RULE_RUNS]: ["runs", "a run of free groups leaves its zone or meets another"],
   [L.RULE_BUDDIES]: ["buddies", "two free buddies are not merged"],
   [L.RULE_TREES]: ["trees", "a tree's levels or members are wrong"],
   [L.RULE_BLOCKS]: ["blocks", "a live block leaves its zone, is misaligned, or overlaps another"],
@@ -22,8 +22,8 @@ const RULES: Record<number, readonly [name: string, sentence: string]> = {
   [L.RULE_TAGS]: ["tags", "a frame where no block starts has a tag"],
   [L.RULE_MAPPINGS]: ["mappings", "mappings overlap, meet a window, or do not add up"],
   [L.RULE_INDEX]: ["index", "the mappings by physical and by virtual address differ"],
-  [L.RULE_READY]: ["ready", "a ready block and its mark do not match"],
-  [L.RULE_PIECES]: ["pieces", "a piece and its mark do not match"],
+  [L.RULE_CACHE]: ["cache", "a cached block and its sentinel do not match"],
+  [L.RULE_PIECES]: ["pieces", "a piece and its sentinel do not match"],
 };
 
 /** What `verify` says when the walk itself left the memory. */

@@ -28,9 +28,9 @@ function stateEnd(word: (offset: number) => number): number {
 /** Copy the state of a core. */
 export function packSnapshot(views: CoreViews): Uint8Array {
   const end = stateEnd((offset) => views.word(offset));
-  const bytes = new Uint8Array(PREFIX + L.HEADER_SIZE + end - L.KEYS);
+  const bytes = new Uint8Array(PREFIX + L.HEADER_SIZE + end - L.SIZE_CLASSES);
   bytes.set(views.u8.subarray(L.HEADER, L.HEADER + L.HEADER_SIZE), PREFIX);
-  bytes.set(views.u8.subarray(L.KEYS, end), PREFIX + L.HEADER_SIZE);
+  bytes.set(views.u8.subarray(L.SIZE_CLASSES, end), PREFIX + L.HEADER_SIZE);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, VERSION, true);
@@ -54,7 +54,10 @@ export function unpackSnapshot(views: CoreViews, snapshot: Uint8Array): () => vo
   if (view.getUint32(16, true) !== a || view.getUint32(20, true) !== b)
     return refuse(16, "its checksum does not match");
   const word = (offset: number): number =>
-    view.getUint32(offset < L.KEYS ? PREFIX + offset - L.HEADER : PREFIX + L.HEADER_SIZE + offset - L.KEYS, true);
+    view.getUint32(
+      offset < L.SIZE_CLASSES ? PREFIX + offset - L.HEADER : PREFIX + L.HEADER_SIZE + offset - L.SIZE_CLASSES,
+      true,
+    );
   checkGeometry(views, word, bytes.length);
 
   const old = packSnapshot(views);
@@ -69,14 +72,14 @@ export function putSnapshot(views: CoreViews, snapshot: Uint8Array): void {
   const before = stateEnd((offset) => views.word(offset));
   const rest = snapshot.subarray(PREFIX + L.HEADER_SIZE);
   views.u8.set(snapshot.subarray(PREFIX, PREFIX + L.HEADER_SIZE), L.HEADER);
-  views.u8.set(rest, L.KEYS);
-  views.u8.fill(0, L.KEYS + rest.length, before); // nothing, where the new end is the higher one
+  views.u8.set(rest, L.SIZE_CLASSES);
+  views.u8.fill(0, L.SIZE_CLASSES + rest.length, before); // nothing, where the new end is the higher one
   views.u32[L.H_MEMORY_PAGES >>> 2] = pages;
 }
 
 /** Everything that opening wrote once must be equal, and the sizes must agree with each other. */
 function checkGeometry(views: CoreViews, word: (offset: number) => number, length: number): void {
-  const same = [L.H_FRAME_SHIFT, L.H_FLAGS, L.H_ZONE_COUNT, L.H_MAP_BASE, L.H_CODE_SHIFT, L.H_SCATTER_BASE];
+  const same = [L.H_FRAME_SHIFT, L.H_FLAGS, L.H_ZONE_COUNT, L.H_MAP_BASE, L.H_LENGTH_TAG_SHIFT, L.H_SCATTER_BASE];
   for (const offset of [L.HEADER, L.HEADER + 4, ...same, L.H_SCATTER_BASE + 4]) {
     if (word(offset) !== views.word(offset))
       refuse(PREFIX + offset - L.HEADER, "it is of a core opened with other options");
@@ -90,10 +93,10 @@ function checkGeometry(views: CoreViews, word: (offset: number) => number, lengt
       field !== L.Z_FREE &&
       word(offset) !== views.word(offset)
     )
-      refuse(PREFIX + L.HEADER_SIZE + offset - L.KEYS, "it is of a core opened with other zones");
+      refuse(PREFIX + L.HEADER_SIZE + offset - L.SIZE_CLASSES, "it is of a core opened with other zones");
   }
   const index = word(L.H_MAP_BASE) + word(L.H_MAP_CAPACITY) * L.MAP_RECORD;
-  if (word(L.H_INDEX_BASE) !== index || PREFIX + L.HEADER_SIZE + stateEnd(word) - L.KEYS !== length)
+  if (word(L.H_INDEX_BASE) !== index || PREFIX + L.HEADER_SIZE + stateEnd(word) - L.SIZE_CLASSES !== length)
     refuse(PREFIX + L.H_MAP_CAPACITY - L.HEADER, "its tables do not end where it ends");
 }
 

@@ -131,7 +131,7 @@ export class CoreState {
     const starts =
       record !== 0 &&
       this.views.word(record + L.M_KIND) === L.KIND_SCATTERED &&
-      this.views.float(record + L.M_GROUP) === address;
+      this.views.float(record + L.M_OWNER) === address;
     return starts ? record : 0;
   }
 }

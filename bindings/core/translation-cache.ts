@@ -2,7 +2,7 @@
  * Translation cache: which byte of the first zone lies in a live block, answered from here without a call.
  *
  * A block starts on a multiple of the power of two at or above its frames, so whoever guesses that power knows where the
- * block that holds a frame would start; and the code there (assembly/codes.ts) tells whether one does, and how far it goes.
+ * block that holds a frame would start; and the code there (assembly/length-tags.ts) tells whether one does, and how far it goes.
  *
  *     frame       1011 0110
  *     entry            0111      a block of 5 to 8 frames held it when the core was asked last
@@ -17,7 +17,7 @@
  * there the core is asked every time.
  */
 import { Layout as L } from "../generated/layout.js";
-import { type FirstZone, PAGE_FRAMES } from "./first-zone.js";
+import { type FirstZone, GROUP_FRAMES } from "./first-zone.js";
 
 const CACHE_ENTRIES = 65_536;
 
@@ -35,7 +35,7 @@ export function probe(zone: FirstZone, address: number): number {
   const { views, codeShift } = zone;
   // What lies outside a view reads as 0 here, and is no code.
   const code = ((codeShift === 2 ? views.u32[at] : views.u16[at]) as number) | 0;
-  return code - (inside << zone.frameShift) - L.CODE_BIAS;
+  return code - (inside << zone.frameShift) - L.LENGTH_TAG_BIAS;
 }
 
 /** The same by asking the core, and caching its answer. False where it finds none, and where `address` is none. */
@@ -50,6 +50,6 @@ export function refill(zone: FirstZone, address: number): boolean {
   }
   // Of a large block the entry proves nothing; no more than 63, it stays inside the page of the frame.
   const frames = zone.views.word(L.H_FOUND_FRAMES);
-  zone.cache[frame & zone.cacheMask] = (2 ** (32 - Math.clz32(frames - 1)) - 1) & (PAGE_FRAMES - 1);
+  zone.cache[frame & zone.cacheMask] = (2 ** (32 - Math.clz32(frames - 1)) - 1) & (GROUP_FRAMES - 1);
   return true;
 }

@@ -88,7 +88,7 @@ export function offsetOfRange(state: CoreState, address: number, lengthBytes: nu
   }
   const record = place === undefined ? wasm.mappingAt(address) >>> 0 : 0;
   if (record === 0 || views.word(record + L.M_KIND) !== L.KIND_SCATTERED) return fault(state, address, "virtual");
-  const end = views.float(record + L.M_GROUP) + views.float(record + L.M_GROUP_BYTES);
+  const end = views.float(record + L.M_OWNER) + views.float(record + L.M_OWNER_BYTES);
   const runs = address + lengthBytes <= end ? runsOf(state, address, lengthBytes) : [];
   const only = runs[0];
   if (runs.length !== 1 || only === undefined)

@@ -29,9 +29,9 @@ export type CoreExports = {
   inspect(frame: number): number;
   sizeOf(frame: number): number;
   tagOf(frame: number): number;
-  claim(frame: number): number;
-  reclaim(frame: number, lengthBytes: number): void;
-  release(frame: number, lengthBytes: number): void;
+  beginFree(frame: number): number;
+  abortFree(frame: number, lengthBytes: number): void;
+  commitFree(frame: number, lengthBytes: number): void;
   mappingAt(virtual: number): number;
   mappingAtPhysical(physical: number): number;
   meeting(virtual: number, bytes: number): number;
@@ -46,10 +46,10 @@ export type CoreExports = {
     kind: number,
     tag: number,
   ): void;
-  unmapGroup(group: number): void;
+  unmapOwner(owner: number): void;
   serve(count: number): number;
   flush(): void;
-  readyBlocks(): number;
+  cachedBlocks(): number;
 };
 
 /** The auditor's exports; see assembly/audit.ts. */

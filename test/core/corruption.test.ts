@@ -4,6 +4,8 @@
  * Method: a core with a block of every kind is damaged through its memory, one field at a time. First by hand, a damage
  * for each rule; then by machine, every single bit of the state of a small core (misuse J01); then random words, followed
  * by ten thousand operations (misuse J02).
+ *
+ * timeout: 300 s
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -83,7 +85,7 @@ function prepare(): Damaged {
   const [one, two] = [0, 0].map(() => take(FRAME, 1, 7)) as [number, number];
   assert.is(wasm.freeAny(one, FRAME), L.OK);
   assert.is(wasm.freeAny(two, FRAME), L.OK);
-  assert.is(wasm.readyBlocks(), 2);
+  assert.is(wasm.cachedBlocks(), 2);
   assert.equal(rules(state), [], "the core is sound before it is damaged");
   return { state, small, large, keyed, piece, free: former, ready: two };
 }
@@ -103,24 +105,24 @@ function zoneField(i: number, field: number): number {
 }
 
 function wordAddress(state: CoreState, zone: number, page: number): number {
-  return (state.views.word(zoneField(zone, L.Z_WORDS)) + page * 8) >>> 0;
+  return (state.views.word(zoneField(zone, L.Z_FREE_BITMAPS)) + page * 8) >>> 0;
 }
 
 function codeAddress(state: CoreState, zone: number, frame: number): number {
-  return (state.views.word(zoneField(zone, L.Z_CODES)) + frame * 2) >>> 0;
+  return (state.views.word(zoneField(zone, L.Z_LENGTH_TAGS)) + frame * 2) >>> 0;
 }
 
 function pageCodeAddress(state: CoreState, zone: number, page: number): number {
-  return (state.views.word(zoneField(zone, L.Z_PAGE_CODES)) + page * 4) >>> 0;
+  return (state.views.word(zoneField(zone, L.Z_GROUP_LENGTH_TAGS)) + page * 4) >>> 0;
 }
 
 function stackAddress(stack: number): number {
-  return L.STACKS + (stack << L.STACK_SHIFT);
+  return L.CACHE_STACKS + (stack << L.STACK_SHIFT);
 }
 
 /** Where the address of the stack for so many frames stands. */
 function keyAddress(frames: number): number {
-  return L.KEYS + 2 * (frames - 1);
+  return L.SIZE_CLASSES + 2 * (frames - 1);
 }
 
 function leafAddress(state: CoreState, zone: number, cls: number, page: number, level = 0): number {
@@ -160,7 +162,7 @@ const record = (state: CoreState, virtual: number): number => state.wasm.mapping
 const damages: readonly (readonly [rule: string, what: string, damage: (core: Damaged) => void])[] = [
   ["geometry", "the magic", ({ state }) => setU32(state, L.HEADER, 0)],
   ["geometry", "a zone's base", ({ state }) => setF64(state, zoneField(1, L.Z_BASE), 0x300000)],
-  ["geometry", "a pointer to an array", ({ state }) => setU32(state, zoneField(0, L.Z_WORDS), 0x7fffffff)],
+  ["geometry", "a pointer to an array", ({ state }) => setU32(state, zoneField(0, L.Z_FREE_BITMAPS), 0x7fffffff)],
   ["geometry", "the capacity of the mappings", ({ state }) => setU32(state, L.H_MAP_CAPACITY, 1 << 19)],
   [
     "partition",
@@ -178,7 +180,7 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
   ["counts", "the number of blocks", ({ state }) => setU32(state, L.H_BLOCKS, state.views.word(L.H_BLOCKS) + 1)],
   ["counts", "a peak below what is live", ({ state }) => setU32(state, L.H_PEAK_FRAMES, 1)],
   [
-    "words",
+    "bitmaps",
     "a word of all ones",
     ({ state }) => {
       const at = wordAddress(state, 0, firstRun(state).page);
@@ -246,37 +248,37 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
     ({ state, keyed }) => setU32(state, pageCodeAddress(state, 0, (keyed >>> 6) + 1), 7),
   ],
   ["lengths", "a mark that is none", ({ state, free }) => setU16(state, codeAddress(state, 0, free), 6)],
-  ["lengths", "a code of no bytes", ({ state, free }) => setU16(state, codeAddress(state, 0, free), L.CODE_BIAS)],
+  ["lengths", "a code of no bytes", ({ state, free }) => setU16(state, codeAddress(state, 0, free), L.LENGTH_TAG_BIAS)],
   [
-    "ready",
+    "cache",
     "a stack that lost its last block",
     ({ state }) => setU32(state, stackAddress(1), state.views.word(stackAddress(1)) - 4),
   ],
-  ["ready", "a stack higher than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 128)],
-  ["ready", "a stack lower than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 24)],
-  ["ready", "a block on a stack twice", ({ state, ready }) => setU32(state, stackAddress(1) + L.S_ENTRIES, ready)],
-  ["ready", "a live block on a stack", ({ state, small }) => setU32(state, stackAddress(1) + L.S_ENTRIES, small)],
-  ["ready", "a frame of no zone on a stack", ({ state }) => setU32(state, stackAddress(1) + L.S_ENTRIES, 1)],
-  ["ready", "something in place of no entry", ({ state }) => setU32(state, stackAddress(9) + L.S_NONE, 1)],
-  ["ready", "a ready block that lost its mark", ({ state, ready }) => setU16(state, codeAddress(state, 1, ready), 0)],
-  ["ready", "a mark without a ready block", ({ state, free }) => setU16(state, codeAddress(state, 0, free), 4)],
-  ["ready", "a size that leads to the stack of another", ({ state }) => setU16(state, keyAddress(3), stackAddress(4))],
-  ["ready", "a size that leads nowhere", ({ state }) => setU16(state, keyAddress(3), stackAddress(4) + 4)],
-  ["ready", "a stack that no size leads to", ({ state }) => setU16(state, keyAddress(3), stackAddress(0))],
+  ["cache", "a stack higher than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 128)],
+  ["cache", "a stack lower than it can be", ({ state }) => setU32(state, stackAddress(1), stackAddress(1) + 24)],
+  ["cache", "a block on a stack twice", ({ state, ready }) => setU32(state, stackAddress(1) + L.S_ENTRIES, ready)],
+  ["cache", "a live block on a stack", ({ state, small }) => setU32(state, stackAddress(1) + L.S_ENTRIES, small)],
+  ["cache", "a frame of no zone on a stack", ({ state }) => setU32(state, stackAddress(1) + L.S_ENTRIES, 1)],
+  ["cache", "something in place of no entry", ({ state }) => setU32(state, stackAddress(9) + L.S_NONE, 1)],
+  ["cache", "a ready block that lost its mark", ({ state, ready }) => setU16(state, codeAddress(state, 1, ready), 0)],
+  ["cache", "a mark without a ready block", ({ state, free }) => setU16(state, codeAddress(state, 0, free), 4)],
+  ["cache", "a size that leads to the stack of another", ({ state }) => setU16(state, keyAddress(3), stackAddress(4))],
+  ["cache", "a size that leads nowhere", ({ state }) => setU16(state, keyAddress(3), stackAddress(4) + 4)],
+  ["cache", "a stack that no size leads to", ({ state }) => setU16(state, keyAddress(3), stackAddress(0))],
   [
-    "ready",
+    "cache",
     "a stack for any size that took one of a fixed one",
     ({ state }) => {
-      setU32(state, stackAddress(L.FIRST_HOT) + L.S_FRAMES, 3);
-      setU16(state, keyAddress(3), stackAddress(L.FIRST_HOT));
+      setU32(state, stackAddress(L.FIRST_ADAPTIVE) + L.S_FRAMES, 3);
+      setU16(state, keyAddress(3), stackAddress(L.FIRST_ADAPTIVE));
     },
   ],
   [
     "counts",
     "how far below the peak it is",
-    ({ state }) => setU32(state, L.H_BELOW_PEAK, state.views.word(L.H_BELOW_PEAK) + 1),
+    ({ state }) => setU32(state, L.H_PEAK_HEADROOM, state.views.word(L.H_PEAK_HEADROOM) + 1),
   ],
-  ["counts", "the limit of that", ({ state }) => setU32(state, L.H_BELOW_LIMIT, 0x7fff)],
+  ["counts", "the limit of that", ({ state }) => setU32(state, L.H_HEADROOM_LIMIT, 0x7fff)],
   ["trees", "the count of a class", ({ state }) => setU32(state, zoneField(0, L.Z_CLASS_COUNTS), 99)],
   ["geometry", "where the codes of a stack are", ({ state }) => setU32(state, stackAddress(5) + L.S_BASE, 0)],
   [
@@ -292,7 +294,7 @@ const damages: readonly (readonly [rule: string, what: string, damage: (core: Da
   [
     "mappings",
     "a range that lost bytes",
-    ({ state }) => setF64(state, record(state, FOREIGN_AT) + L.M_GROUP_BYTES, 149),
+    ({ state }) => setF64(state, record(state, FOREIGN_AT) + L.M_OWNER_BYTES, 149),
   ],
   ["mappings", "a kind that is none", ({ state }) => setU32(state, record(state, FOREIGN_AT) + L.M_KIND, 3)],
   ["mappings", "a record forgotten", ({ state }) => setU32(state, L.H_MAP_COUNT, state.views.word(L.H_MAP_COUNT) - 1)],
@@ -335,18 +337,18 @@ function isFreeChoice(state: CoreState, at: number): string | undefined {
   const inside = (from: number, bytes: number): boolean => at >= from && at < from + bytes;
   const counters: readonly (readonly [number, number])[] = [
     [L.H_REASON, 44],
-    [L.H_BELOW_LIMIT + 8, 4],
+    [L.H_HEADROOM_LIMIT + 8, 4],
   ];
   if (counters.some(([from, bytes]) => inside(from, bytes))) return "a counter, or scratch";
-  if (inside(L.H_DIGEST_A, 16) || inside(L.H_READY_LIMIT + 4, 4)) return "scratch";
-  if (inside(L.H_FRONT_SPAN + 4, 8) || inside(L.STARTS + 56, L.HEADER + L.HEADER_SIZE - L.STARTS - 56))
+  if (inside(L.H_DIGEST_A, 16) || inside(L.H_CACHE_LIMIT + 4, 4)) return "scratch";
+  if (inside(L.H_CACHED_SPAN + 4, 8) || inside(L.ALIGNED_STARTS + 56, L.HEADER + L.HEADER_SIZE - L.ALIGNED_STARTS - 56))
     return "scratch";
-  if (inside(L.H_RECENT, 16)) return "what was asked for of late";
+  if (inside(L.H_RECENT_ORDER, 16)) return "what was asked for of late";
   for (let stack = 0; stack < L.STACK_COUNT; stack++) {
     const from = stackAddress(stack);
     const above = stack === 0 ? from + L.S_NONE : state.views.word(from) + 4;
     if (inside(above, from + L.STACK_FULL + (stack === 0 ? 0 : 4) - above)) return "above the top of a stack";
-    if (stack >= L.FIRST_HOT && inside(from + L.S_WANTED, 4)) return "what was asked for of late";
+    if (stack >= L.FIRST_ADAPTIVE && inside(from + L.S_CANDIDATE, 4)) return "what was asked for of late";
   }
   for (const [i, zone] of state.zones.entries()) {
     const marks = "a length within its last frame, or the mark of a former block";
@@ -360,7 +362,7 @@ function isFreeChoice(state: CoreState, at: number): string | undefined {
   for (let k = 0; k < state.views.word(L.H_MAP_COUNT); k++) {
     const from = map + k * L.MAP_RECORD;
     if (inside(from + L.M_TAG, 4)) return "the tag of a live block";
-    if (inside(from + L.M_GROUP_BYTES, 8)) return "a length within its last frame";
+    if (inside(from + L.M_OWNER_BYTES, 8)) return "a length within its last frame";
   }
   return undefined;
 }
@@ -372,7 +374,7 @@ planted("misuse J01: each single flipped bit of the state is found, or another s
   const silent = new Map<string, number>();
   let found = 0;
   for (let at = L.HEADER; at < end; at++) {
-    if (at === L.HEADER + L.HEADER_SIZE) at = L.KEYS; // the report and the ring are no state
+    if (at === L.HEADER + L.HEADER_SIZE) at = L.SIZE_CLASSES; // the report and the ring are no state
     for (let bit = 0; bit < 8; bit++) {
       flipBit(state, at, bit);
       if (rules(state).length > 0) found++;

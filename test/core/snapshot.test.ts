@@ -1,5 +1,7 @@
 /**
  * Snapshots: the whole state there and back, and every damage refused. Misuse K08 to K10.
+ *
+ * timeout: 300 s
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

@@ -56,7 +56,7 @@ for (const [index, { what, options, operations }] of plays.entries()) {
     const zone = L.ZONES;
     const classes = views.word(zone + L.Z_TOP_CLASS) + 1;
     const levels = views.word(zone + L.Z_DEPTH);
-    const pages = views.word(zone + L.Z_PAGE_END) - views.word(zone + L.Z_PAGE_FIRST);
+    const pages = views.word(zone + L.Z_GROUP_END) - views.word(zone + L.Z_GROUP_FIRST);
     const ordinary = ordinaryBound(classes, levels);
     const below = generator(index + 1);
     const frameSize = options.frameSize ?? 4096;
@@ -65,7 +65,7 @@ for (const [index, { what, options, operations }] of plays.entries()) {
     const most = { ordinary: 0, resort: 0 };
     const seen = { ordinary: 0, resort: 0 };
     const watch = <T>(operation: () => T): T => {
-      const [before, resorts, ready] = [views.word(L.H_STEPS), views.word(L.H_RESORTS), wasm.readyBlocks()];
+      const [before, resorts, ready] = [views.word(L.H_STEPS), views.word(L.H_RESORTS), wasm.cachedBlocks()];
       const answer = operation();
       const took = (views.word(L.H_STEPS) - before) >>> 0;
       const kind = views.word(L.H_RESORTS) === resorts ? "ordinary" : "resort";

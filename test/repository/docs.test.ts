@@ -152,9 +152,9 @@ test("the request that the page walks through happens as it says", async () => {
 /** The word of free frames of the first page of the first zone, bit 63 first. */
 function wordOfFirstPage(snapshot: Uint8Array): string {
   const view = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
-  const at = (offset: number): number => offset - L.KEYS + 24 + L.HEADER_SIZE;
+  const at = (offset: number): number => offset - L.SIZE_CLASSES + 24 + L.HEADER_SIZE;
   const page = Math.floor(view.getUint32(at(L.ZONES + L.Z_FIRST), true) / 64);
-  const words = view.getUint32(at(L.ZONES + L.Z_WORDS), true);
+  const words = view.getUint32(at(L.ZONES + L.Z_FREE_BITMAPS), true);
   return view
     .getBigUint64(at((words + page * 8) >>> 0), true)
     .toString(2)

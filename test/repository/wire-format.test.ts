@@ -13,16 +13,11 @@ interface Constant {
   readonly isF64: boolean;
 }
 
-/** `export const NAME: u32 = 4096; // f64: ...` of assembly/layout.ts. */
-function constantsOf(source: string): Map<string, Constant> {
+/** `export const NAME: u32 = ...; // f64: ...` of assembly/layout.ts: its value as the compiler has it, its type as said there. */
+function constantsOf(source: string, values: Readonly<Record<string, number>>): Map<string, Constant> {
   const found = new Map<string, Constant>();
-  for (const [, name = "", text = "", comment = ""] of source.matchAll(
-    /^export const (\w+): u32 = ([^;]+);(?: \/\/ (.*))?$/gm,
-  )) {
-    const shift = /^1 << (\d+)$/.exec(text);
-    const value = shift === null ? Number(text) : 2 ** Number(shift[1]);
-    found.set(name, { value, isF64: /\bf64\b/.test(comment) });
-  }
+  for (const [, name = "", comment = ""] of source.matchAll(/^export const (\w+): u32 = [^;]+;(?: \/\/ (.*))?$/gm))
+    found.set(name, { value: values[name] ?? Number.NaN, isF64: /\bf64\b/.test(comment) });
   return found;
 }
 
@@ -34,17 +29,14 @@ function statementsOf(page: string): { name: string; value: number; type: string
   ].map(([, name = "", value = "", type = ""]) => ({ name, value: Number(value), type }));
 }
 
-const constants = constantsOf(readFileSync("assembly/layout.ts", "utf8"));
+const source = readFileSync("assembly/layout.ts", "utf8");
+const constants = constantsOf(source, generated as Readonly<Record<string, number>>);
 const statements = statementsOf(readFileSync("docs/wire-format.md", "utf8"));
 
 test("every number on the page is that of the layout", () => {
   assert.ok(constants.size > 100, `only ${constants.size} constants found in assembly/layout.ts`);
   assert.ok(statements.length > 90, `only ${statements.length} numbers found in docs/wire-format.md`);
-  const known = generated as unknown as Readonly<Record<string, number>>;
-  for (const { name, value } of statements) {
-    assert.is(value, constants.get(name)?.value, name);
-    if (name in known) assert.is(value, known[name], `${name} of bindings/generated/layout.ts`);
-  }
+  for (const { name, value } of statements) assert.is(value, constants.get(name)?.value, name);
 });
 
 test("the types on the page are those of the layout", () => {
@@ -55,8 +47,7 @@ test("the types on the page are those of the layout", () => {
 
 test("the page leaves no constant of the layout out", () => {
   const stated = new Set(statements.map(({ name }) => name));
-  const shown =
-    /^(?:H|S|Z|R|M|I)_|^(?:MARK|KIND|HAS|MAY|REASON|FLAG|STACK)_|^STACKS$|^KEY|^PAGE_(?:PIECE|FREED|READY|LONG)/;
+  const shown = /^(?:H|S|Z|R|M|I)_|^(?:SENTINEL|KIND|HAS|MAY|REASON|FLAG|STACK)_|^CACHE_STACKS$|^SIZE_CLASSES$/;
   const missing = [...constants.keys()].filter((name) => shown.test(name) && !stated.has(name));
   assert.equal(missing, []);
 });
@@ -69,12 +60,34 @@ test("the checker sees a wrong number, a wrong type and a wrong name", () => {
     { name: "NOTHING", value: 3, type: "" },
   ]);
   assert.equal(
-    [...constantsOf("export const A: u32 = 1 << 20; // records\nexport const B: u32 = 0x10; // in: f64\n")],
     [
-      ["A", { value: 1048576, isF64: false }],
-      ["B", { value: 16, isF64: true }],
+      ...constantsOf("export const A: u32 = B + U32; // records\nexport const B: u32 = 0; // in: f64\n", {
+        A: 4,
+        B: 0,
+      }),
+    ],
+    [
+      ["A", { value: 4, isF64: false }],
+      ["B", { value: 0, isF64: true }],
     ],
   );
+});
+
+/** The fields of each record and the header, in the order of the layout, with the size that their comment states. */
+test("every offset is derived from the one before it, and none overlaps another", () => {
+  const fields = [...source.matchAll(/^export const ((H|S|Z|R|M|I)_\w+): u32 = ([^;]+);(?: \/\/ (.*))?$/gm)];
+  assert.ok(fields.length > 90, `only ${fields.length} fields found`);
+  let before: { record: string; name: string; end: number } | undefined;
+  for (const [, name = "", record = "", expression = "", comment = ""] of fields) {
+    const at = constants.get(name)?.value ?? Number.NaN;
+    const size = /\bf64\b/.test(comment) ? 8 : 4;
+    assert.is(at % size, 0, `${name} is aligned`);
+    if (before?.record === record) {
+      assert.ok(expression.includes(before.name), `${name} is derived from ${before.name}`);
+      assert.ok(at >= before.end, `${name} starts behind ${before.name}`);
+    } else assert.match(expression, /^(?:0|HEADER)$/, `${name} is the first`);
+    before = { record, name, end: at + size };
+  }
 });
 
 test.run();

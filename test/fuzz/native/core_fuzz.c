@@ -172,8 +172,8 @@ static void forget(uint32_t index) {
 
 static void check(void) {
   if (Z_auditZ_verify(auditor) != 0) fail("verify found something");
-  if (word(H_TOTAL_FRAMES) - (word(H_PEAK_FRAMES) - word(H_BELOW_PEAK)) != free_frames) fail("the count of free frames is wrong");
-  if (word(H_BLOCKS) - Z_coreZ_readyBlocks(c) != live) fail("the count of live blocks is wrong");
+  if (word(H_TOTAL_FRAMES) - (word(H_PEAK_FRAMES) - word(H_PEAK_HEADROOM)) != free_frames) fail("the count of free frames is wrong");
+  if (word(H_BLOCKS) - Z_coreZ_cachedBlocks(c) != live) fail("the count of live blocks is wrong");
   for (uint32_t i = 0; i < live; i++)
     if (Z_coreZ_sizeOf(c, blocks[i].frame) != blocks[i].length) fail("a length is wrong");
 }

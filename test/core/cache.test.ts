@@ -112,25 +112,28 @@ ready(
     let tide: Tide = "fill";
     for (let i = 0; i < 20_000; i += 1) {
       if (below(300) === 0) tide = TIDES[below(4)] as Tide;
-      const before = { ready: wasm.readyBlocks(), blocks: views.word(L.H_BLOCKS), resorts: views.word(L.H_RESORTS) };
+      const before = { ready: wasm.cachedBlocks(), blocks: views.word(L.H_BLOCKS), resorts: views.word(L.H_RESORTS) };
       const grows = tide === "ebb" ? below(8) === 0 : tide === "fill" ? below(8) !== 0 : below(2) === 0;
       if (grows) {
         const frames = tide === "large" ? 2 ** (6 + below(3)) : tide === "odd" ? 65 + 13 * below(2) : 2 ** below(5);
         const frame = wasm.allocate(frames * 4096) >>> 0;
         if (frame !== 0) live.push({ frame, lengthBytes: frames * 4096 });
         else seen.failures += 1;
-        if (views.word(L.H_BLOCKS) - before.blocks === 4 && wasm.readyBlocks() - before.ready === 3) seen.refills += 1;
+        if (views.word(L.H_BLOCKS) - before.blocks === 4 && wasm.cachedBlocks() - before.ready === 3) seen.refills += 1;
       } else if (live.length > 0) {
         const [block] = live.splice(below(live.length), 1);
         assert.is(wasm.free(block?.frame as number, block?.lengthBytes as number), L.OK);
-        if (wasm.readyBlocks() <= before.ready && views.word(L.H_READY_LIMIT) !== 0) seen.overflows += 1;
+        if (wasm.cachedBlocks() <= before.ready && views.word(L.H_CACHE_LIMIT) !== 0) seen.overflows += 1;
       }
       if (views.word(L.H_RESORTS) !== before.resorts) seen.resorts += 1;
-      if (views.word(L.H_READY_LIMIT) === 0) seen.shut += 1;
+      if (views.word(L.H_CACHE_LIMIT) === 0) seen.shut += 1;
       else seen.open += 1;
       for (const frames of [65, 78]) {
-        const stack = new DataView(wasm.memory.buffer as ArrayBuffer).getUint16(L.KEYS + 2 * (frames - 1), true);
-        if (stack !== L.STACKS) seen.hot.add(frames);
+        const stack = new DataView(wasm.memory.buffer as ArrayBuffer).getUint16(
+          L.SIZE_CLASSES + 2 * (frames - 1),
+          true,
+        );
+        if (stack !== L.CACHE_STACKS) seen.hot.add(frames);
       }
       if (i % 500 === 0) assert.is(state.audit.verify(), 0);
     }
@@ -155,7 +158,7 @@ ready(
   },
 );
 
-/** Codes of these come round to marks and are moved (assembly/codes.ts). */
+/** Length tags of these wrap to sentinels and are moved (assembly/length-tags.ts). */
 for (const frameSize of [4096, 2 ** 20])
   ready(`the last lengths below 2^32 are exact like any other, in frames of ${frameSize} bytes`, () => {
     const zones = [{ base: 2 ** 33, size: 2 ** 33 }];
