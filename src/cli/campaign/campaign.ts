@@ -51,7 +51,7 @@ const ACTIONS: Readonly<Record<string, readonly OptionName[]>> = {
 export const campaignCommand: Command = {
   name: "campaign",
   summary: "fuzz many drivers on many machines",
-  help: CAMPAIGN_HELP,
+  help: () => CAMPAIGN_HELP,
   run: async (args, io) => {
     const [action, ...rest] = args;
     const allowed = action === undefined ? undefined : ACTIONS[action];

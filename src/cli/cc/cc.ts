@@ -40,7 +40,7 @@ exit codes: 0 compiled, 2 usage, a missing tool, or what the compiler refused
 export const ccCommand: Command = {
   name: "cc",
   summary: "compile a miniport driver in C for run and fuzz",
-  help: HELP,
+  help: () => HELP,
   run: async (args, io) => {
     const { values, positionals } = parsed(args);
     if (positionals.length === 0) throw new UsageError("cc needs a C file; see --help");

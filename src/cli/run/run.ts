@@ -27,7 +27,11 @@ const SIZES = DRIVERS.map((driver) => `${driver.arenaBytes / MIB}M ${driver.name
 const MOST_SEED = Number.MAX_SAFE_INTEGER;
 
 const OPTIONS = {
-  device: text("FILE", { default: null }, "with a DRIVER.wasm that `ndis-shmem cc` made: the module that exports the model of its device (docs/c-drivers.md)"),
+  device: text(
+    "FILE",
+    { default: null },
+    "with a DRIVER.wasm that `ndis-shmem cc` made: the module that exports the model of its device (docs/c-drivers.md)",
+  ),
   driver: choice("NAME", NAMES, { default: "e100bex" }, `${NAMES.join(", ")} (default e100bex)`),
   traffic: text(
     "FILE",
@@ -121,7 +125,8 @@ async function driverOf(options: Options, isNamed: boolean, path: string | undef
     if (options.device !== null) throw new UsageError("--device goes with a DRIVER.wasm");
     return DRIVERS.find((one) => one.name === options.driver) as DriverModel;
   }
-  if (isNamed || !isCompiled(path)) throw new UsageError(`run takes one DRIVER.wasm, or --driver NAME; not \`${path}\``);
+  if (isNamed || !isCompiled(path))
+    throw new UsageError(`run takes one DRIVER.wasm, or --driver NAME; not \`${path}\``);
   const driver = await loadCompiled(path, options.device ?? undefined);
   const { name, DriverEntry, explain, arenaBytes, addressing } = driver;
   return {
