@@ -16,6 +16,7 @@ export type { Event } from "./formats.js";
 export { badTrace } from "./lines.js";
 export {
   type ByteSink,
+  LineDigest,
   type LogEnd,
   type LogHeader,
   type LogKind,

@@ -22,7 +22,14 @@ import {
 } from "../../bindings/index.js";
 import type { Capture } from "../capture/index.js";
 import type { DriverModel } from "../drivers/index.js";
-import { type Adapter, Machine, type MachineReport, Prng, type ScheduleName } from "../machine/index.js";
+import {
+  type Adapter,
+  type LogOptions,
+  Machine,
+  type MachineReport,
+  Prng,
+  type ScheduleName,
+} from "../machine/index.js";
 import { LOST, type ReportedViolation, type RunHistory, type RunReport, spreadOf } from "../report/index.js";
 import { Observer } from "./observer.js";
 import { UpperLayer } from "./upper-layer.js";
@@ -65,6 +72,10 @@ export interface PlayOptions {
   readonly recordsPeak?: boolean;
   /** Wall time in milliseconds, for `timing`; the library itself has no clock. */
   readonly wallMs: () => number;
+  /** Where the event log goes besides its digest, for example into a file. */
+  readonly log?: LogOptions;
+  /** Asked after each turn of the machine: end the traffic here? The halt follows. */
+  readonly endsEarly?: () => boolean;
   /** Called now and then with how many frames have been played. */
   readonly onProgress?: (played: number, whole: number) => void;
 }
@@ -91,7 +102,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     seed,
     schedule: options.schedule ?? "fifo",
     choices: { policy: "collect" },
-    log: "digest",
+    log: options.log ?? "digest",
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.core === undefined ? {} : { core: options.core }),
   });
@@ -168,7 +179,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     });
     await machine.run(() => {
       observer.look();
-      return quiet;
+      return quiet || options.endsEarly?.() === true;
     });
     observer.mark("halt", "halt");
     const halted = await tryTo(() => machine.halt(adapter));
@@ -177,6 +188,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   observer.look();
   upper.close();
   for (let count = 0; count < upper.lost; count += 1) drop(LOST);
+  machine.endLog();
   const result = machine.report();
   const wallMs = options.wallMs() - started;
   const report: RunReport = {

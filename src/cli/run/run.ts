@@ -4,7 +4,7 @@
  * With no option it plays the capture that comes with the package to e100bex. The table goes to stdout, or one JSON
  * object and nothing else; a progress bar to stderr, from the second second on, where that is a terminal.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { ShmemError } from "../../../bindings/index.js";
 import { type Capture, readCapture } from "../../capture/index.js";
 import { DRIVERS, type DriverModel } from "../../drivers/index.js";
-import { SCHEDULES, type ScheduleName } from "../../machine/index.js";
+import { type LogOptions, SCHEDULES, type ScheduleName } from "../../machine/index.js";
 import { EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../../report/index.js";
 import { type PlayResult, play, soak } from "../../run/index.js";
 import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "../command.js";
@@ -44,6 +44,8 @@ a capture file.
                      1,000,000; default 1)
   --json             one JSON object on stdout and nothing else
   --picture FILE     write an SVG: memory over time, and the arena at its peak
+  --record FILE      write the event log as a file: \`ndis-shmem replay FILE\`
+                     makes the run again and stops where it differs
   --soak N           N scenarios, seeds counted from --seed, each with its own
                      schedule and 5 % of its requests failing
   --help             this text
@@ -64,6 +66,8 @@ interface RunOptions {
   readonly speedUp: number;
   readonly json: boolean;
   readonly picture: string | null;
+  /** Where the event log goes, or null. */
+  readonly record: string | null;
 }
 
 /** See the head of this file. */
@@ -75,7 +79,9 @@ export const runCommand: Command = {
     const options = parse(args);
     const { capture, title } = load(options.traffic);
     if (options.soak !== null) return soaking(options, options.soak, capture, title, io);
-    const result = await playing(options, capture, title, io);
+    const recorder = options.record === null ? undefined : recordTo(options.record);
+    const result = await playing(options, capture, title, io, recorder?.log(options));
+    recorder?.close();
     const { report, history, refused } = result;
     if (options.picture !== null) save(options.picture, reportPicture(report, history, refused));
     if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
@@ -107,6 +113,8 @@ function parse(args: readonly string[]): RunOptions {
   const soak = values.soak === undefined ? null : parseInteger("--soak", values.soak, 1, 1_000_000_000);
   if (soak !== null && values.picture !== undefined)
     throw new UsageError("--picture shows one scenario: not with --soak");
+  if (soak !== null && values.record !== undefined)
+    throw new UsageError("--record keeps one scenario: not with --soak");
   return {
     driver,
     schedule,
@@ -117,6 +125,7 @@ function parse(args: readonly string[]): RunOptions {
     speedUp: values["speed-up"] === undefined ? 1 : parseInteger("--speed-up", values["speed-up"], 1, 1_000_000),
     json: values.json ?? false,
     picture: values.picture ?? null,
+    record: values.record ?? null,
   };
 }
 
@@ -129,6 +138,7 @@ function parsed(args: readonly string[]): {
     schedule?: string;
     json?: boolean;
     picture?: string;
+    record?: string;
     soak?: string;
     "speed-up"?: string;
   };
@@ -146,6 +156,7 @@ function parsed(args: readonly string[]): {
         schedule: { type: "string" },
         json: { type: "boolean" },
         picture: { type: "string" },
+        record: { type: "string" },
         soak: { type: "string" },
         "speed-up": { type: "string" },
       },
@@ -157,7 +168,8 @@ function parsed(args: readonly string[]): {
   }
 }
 
-function load(traffic: string | null): { capture: Capture; title: string } {
+/** The capture of `--traffic`, or the one that comes with the package. */
+export function load(traffic: string | null): { capture: Capture; title: string } {
   const path = traffic ?? defaultCapture();
   let file: Uint8Array;
   try {
@@ -189,7 +201,35 @@ function save(path: string, text: string): void {
   }
 }
 
-async function playing(options: RunOptions, capture: Capture, title: string, io: CommandIo): Promise<PlayResult> {
+/** The event log into a file. What a disk does not take is wrong usage, as everywhere. */
+function recordTo(path: string): { log(options: RunOptions): LogOptions; close(): void } {
+  const tried = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const file = tried(() => openSync(path, "w"));
+  return {
+    log({ driver, traffic, seed, schedule, arenaBytes, speedUp }) {
+      const run = { driver: driver.name, seed, schedule: schedule ?? "fifo", arenaBytes, speedUp };
+      return {
+        file: { write: (bytes) => tried(() => writeSync(file, bytes)) },
+        header: { run: { ...run, ...(traffic !== null && { traffic }) } },
+      };
+    },
+    close: () => closeSync(file),
+  };
+}
+
+async function playing(
+  options: RunOptions,
+  capture: Capture,
+  title: string,
+  io: CommandIo,
+  log: LogOptions | undefined,
+): Promise<PlayResult> {
   const { driver, arenaBytes, seed, schedule, speedUp } = options;
   return withProgress("frames", io, options, (onProgress) =>
     play({
@@ -201,6 +241,7 @@ async function playing(options: RunOptions, capture: Capture, title: string, io:
       speedUp,
       schedule: schedule ?? "fifo",
       wallMs: () => performance.now(),
+      ...(log !== undefined && { log }),
       ...(io.progress ? { onProgress } : {}),
     }),
   );
