@@ -65,6 +65,7 @@ const ENTRIES = {
   ndis: "bindings/ndis/index.ts",
   fuzz: "src/fuzz/index.ts",
   "fuzz-arbitraries": "src/fuzz/arbitraries.ts",
+  recordings: "src/recordings/index.ts",
   bench: "bench/index.ts",
   "bench-child": "bench/process/child.ts",
   cli: "src/cli/index.ts",
