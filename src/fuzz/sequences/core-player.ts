@@ -12,13 +12,13 @@ import {
   type CorePlan,
   type PhysicalAddress,
   planCore,
-  ShmemError,
   type VirtualAddress,
 } from "../../../bindings/index.js";
 import { GEOMETRIES } from "./geometries.js";
 import { constraintsOfModifier, lengthOfValue } from "./operations.js";
 import type { AllocationSequence, Operation } from "./sequence.js";
 import { type SmallBlock, type SmallImage, SmallModel } from "./small-model.js";
+import { findingOf, guardSubject, refusalCode, SubjectFault } from "./subject-fault.js";
 
 /** A core that can be rewound to a snapshot of its own: `Core` can. */
 export interface RewindableCore extends CoreApi {
@@ -42,9 +42,6 @@ interface Fixture {
   readonly plan: CorePlan;
   readonly model: SmallModel;
 }
-
-/** Why an answer is wrong. Thrown inside a play, never out of one. */
-class Wrong extends Error {}
 
 const BATCH = 64;
 
@@ -79,7 +76,7 @@ export class CorePlayer {
       this.#drain(fixture);
     } catch (error) {
       this.#fixtures[sequence.geometry] = undefined; // a core that was wrong once is not used again
-      return { step, message: error instanceof Error ? error.message : String(error) };
+      return findingOf(error, step);
     } finally {
       this.operations += operations.length;
     }
@@ -90,7 +87,7 @@ export class CorePlayer {
     const known = this.#fixtures[geometry];
     if (known !== undefined) return known;
     const { options } = GEOMETRIES[geometry] as (typeof GEOMETRIES)[number];
-    const core = this.#open(options);
+    const core = guardSubject(this.#open(options));
     const plan = planCore(options);
     const fixture = { core, fresh: core.snapshot(), digest: core.digest(), plan, model: new SmallModel(plan) };
     this.#fixtures[geometry] = fixture;
@@ -163,7 +160,7 @@ export class CorePlayer {
       address === 0
         ? fixture.model.confirmFailure(lengthBytes, options, reasonKnown ? fixture.core.lastFailure?.reason : undefined)
         : fixture.model.adopt(address, physical, lengthBytes, options);
-    if (verdict !== undefined) throw new Wrong(`${lengthBytes} bytes ${show(options)}: ${verdict}`);
+    if (verdict !== undefined) throw new SubjectFault(`${lengthBytes} bytes ${show(options)}: ${verdict}`);
   }
 
   #allocateBatch(fixture: Fixture, value: number, count: number): void {
@@ -182,7 +179,7 @@ export class CorePlayer {
       this.#follow(fixture, address, this.#physicals[i] as number, lengths[i] as number, undefined, false);
     }
     this.operations += count - 1;
-    if (served !== right) throw new Wrong(`allocateBatch says ${served} served, the addresses say ${right}`);
+    if (served !== right) throw new SubjectFault(`allocateBatch says ${served} served, the addresses say ${right}`);
   }
 
   #free(fixture: Fixture, value: number, modifier: number): void {
@@ -210,8 +207,9 @@ export class CorePlayer {
       for (const block of blocks) fixture.model.remove(block);
       return;
     }
-    const code = codeOf(() => fixture.core.freeBatch(addresses));
-    if (code !== "ALREADY_FREED") throw new Wrong(`a batch that names a block twice came to ${code ?? "success"}`);
+    const code = refusalCode(() => fixture.core.freeBatch(addresses));
+    if (code !== "ALREADY_FREED")
+      throw new SubjectFault(`a batch that names a block twice came to ${code ?? "success"}`);
   }
 
   /** A free that must be refused, or (where the address made up happens to be right) must succeed. */
@@ -238,9 +236,9 @@ export class CorePlayer {
     address = Math.floor(address);
     const expected = model.refusalOf(address, lengthBytes, tag);
     this.#log?.(`free ${hexOr0(address)} ${lengthBytes ?? ""} -> expected ${expected ?? "success"}`);
-    const code = codeOf(() => fixture.core.free(address as VirtualAddress, lengthBytes, tag));
+    const code = refusalCode(() => fixture.core.free(address as VirtualAddress, lengthBytes, tag));
     if (code !== expected)
-      throw new Wrong(`free of ${hexOr0(address)} came to ${code ?? "success"}, not ${expected ?? "success"}`);
+      throw new SubjectFault(`free of ${hexOr0(address)} came to ${code ?? "success"}, not ${expected ?? "success"}`);
     if (code === undefined) model.remove(model.blockAt(address) as SmallBlock);
   }
 
@@ -274,8 +272,9 @@ export class CorePlayer {
     const block = model.around(address);
     this.#log?.(`${runs ? "runs" : "translate"} ${hexOr0(address)} -> ${block === undefined ? "a fault" : "mapped"}`);
     if (block === undefined) {
-      const code = codeOf(() => core.translate(address as VirtualAddress));
-      if (code !== "TRANSLATION_FAULT") throw new Wrong(`${hexOr0(address)} is in no block and did not fault: ${code}`);
+      const code = refusalCode(() => core.translate(address as VirtualAddress));
+      if (code !== "TRANSLATION_FAULT")
+        throw new SubjectFault(`${hexOr0(address)} is in no block and did not fault: ${code}`);
       return;
     }
     const offset = address - block.address;
@@ -284,12 +283,12 @@ export class CorePlayer {
       const bytes = 1 + (value % left);
       const [run, more] = core.runs(address as VirtualAddress, bytes);
       if (more !== undefined || run?.physical !== block.physical + offset || run.lengthBytes !== bytes)
-        throw new Wrong(`runs of ${bytes} bytes at ${hexOr0(address)} are not the one run of its block`);
+        throw new SubjectFault(`runs of ${bytes} bytes at ${hexOr0(address)} are not the one run of its block`);
       return;
     }
     const { physical, lengthBytes } = core.translate(address as VirtualAddress);
     if (physical !== block.physical + offset || lengthBytes !== left)
-      throw new Wrong(
+      throw new SubjectFault(
         `${hexOr0(address)} is at ${hexOr0(physical)} for ${lengthBytes} bytes; it must hold for ${left}`,
       );
   }
@@ -303,14 +302,14 @@ export class CorePlayer {
     this.#log?.(`translatePhysical ${hexOr0(physical)} -> ${block === undefined ? "a fault" : "mapped"}`);
     if (block === undefined) {
       const elsewhere = plan.zones.some((other) => physical >= other.base && physical < other.base + other.size);
-      const code = inside || !elsewhere ? codeOf(() => core.virtualOf(physical as PhysicalAddress)) : undefined;
+      const code = inside || !elsewhere ? refusalCode(() => core.virtualOf(physical as PhysicalAddress)) : undefined;
       if ((inside || !elsewhere) && code !== "TRANSLATION_FAULT")
-        throw new Wrong(`physical ${hexOr0(physical)} is in no block and did not fault`);
+        throw new SubjectFault(`physical ${hexOr0(physical)} is in no block and did not fault`);
       return;
     }
     const virtual = core.virtualOf(physical as PhysicalAddress);
     if (virtual !== block.address + physical - block.physical)
-      throw new Wrong(`physical ${hexOr0(physical)} is seen at ${hexOr0(virtual)}`);
+      throw new SubjectFault(`physical ${hexOr0(physical)} is seen at ${hexOr0(virtual)}`);
   }
 
   #restore(fixture: Fixture): void {
@@ -326,7 +325,7 @@ export class CorePlayer {
     const { core, model, plan } = fixture;
     this.#log?.("check");
     const [broken] = core.verify();
-    if (broken !== undefined) throw new Wrong(`verify: ${broken.rule}: ${broken.message}`);
+    if (broken !== undefined) throw new SubjectFault(`verify: ${broken.rule}: ${broken.message}`);
     const stats = core.stats();
     const expected: readonly (readonly [keyof typeof stats, number])[] = [
       ["freeBytes", model.freeFrames * plan.frameSize],
@@ -338,9 +337,10 @@ export class CorePlayer {
       ["withheldBytes", 0],
     ];
     for (const [name, value] of expected)
-      if (stats[name] !== value) throw new Wrong(`${name} is ${stats[name]}, not ${value}`);
+      if (stats[name] !== value) throw new SubjectFault(`${name} is ${stats[name]}, not ${value}`);
     const blocks = model.live.find((block) => core.lengthOf(block.address as VirtualAddress) !== block.lengthBytes);
-    if (blocks !== undefined) throw new Wrong(`the length of ${hexOr0(blocks.address)} is not ${blocks.lengthBytes}`);
+    if (blocks !== undefined)
+      throw new SubjectFault(`the length of ${hexOr0(blocks.address)} is not ${blocks.lengthBytes}`);
   }
 
   /** Free all: the digest of the beginning must be back. */
@@ -351,20 +351,11 @@ export class CorePlayer {
       model.remove(block);
     }
     core.flush();
-    if (core.digest() !== fixture.digest) throw new Wrong("all is freed and the digest is not that of the beginning");
+    if (core.digest() !== fixture.digest)
+      throw new SubjectFault("all is freed and the digest is not that of the beginning");
     const { freeBytes, totalBytes } = core.stats();
-    if (freeBytes !== totalBytes) throw new Wrong(`all is freed and ${totalBytes - freeBytes} bytes are not free`);
-  }
-}
-
-/** The code that a call is refused with; undefined where it succeeds. What is no refusal goes on its way. */
-export function codeOf(call: () => unknown): string | undefined {
-  try {
-    call();
-    return undefined;
-  } catch (error) {
-    if (error instanceof ShmemError && error.code !== "STATE_CORRUPT") return error.code;
-    throw error;
+    if (freeBytes !== totalBytes)
+      throw new SubjectFault(`all is freed and ${totalBytes - freeBytes} bytes are not free`);
   }
 }
 

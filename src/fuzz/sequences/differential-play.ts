@@ -10,7 +10,6 @@ import {
   type CoreApi,
   type CorePlan,
   planCore,
-  ShmemError,
   type VirtualAddress,
 } from "../../../bindings/index.js";
 import { Judge } from "../../model/index.js";
@@ -18,8 +17,7 @@ import type { CoreFinding, OpenCore } from "./core-player.js";
 import { geometryOf } from "./geometries.js";
 import { constraintsOfModifier, lengthOfValue } from "./operations.js";
 import type { AllocationSequence, Operation } from "./sequence.js";
-
-class Wrong extends Error {}
+import { assertLegal, findingOf, guardSubject, isRefusal, SubjectFault } from "./subject-fault.js";
 
 /** Where foreign ranges go: far from every window and zone. */
 const FOREIGN_VIRTUAL = 2 ** 50;
@@ -45,7 +43,7 @@ export class DifferentialPlay {
 
   constructor(open: OpenCore, sequence: AllocationSequence, rings: boolean, log?: (line: string) => void) {
     const { options } = geometryOf(sequence.geometry);
-    this.#core = open(options);
+    this.#core = guardSubject(open(options));
     this.#model = new Judge(options);
     this.#plan = planCore(options);
     this.#rings = rings;
@@ -62,7 +60,7 @@ export class DifferentialPlay {
       }
       this.#compare();
     } catch (error) {
-      return { step, message: error instanceof Error ? error.message : String(error) };
+      return findingOf(error, step);
     }
     return undefined;
   }
@@ -130,7 +128,7 @@ export class DifferentialPlay {
     const address = this.#core.allocate(lengthBytes, options);
     this.#log?.(`allocate ${lengthBytes} ${JSON.stringify(options) ?? ""} -> 0x${address.toString(16)}`);
     if (address === 0) {
-      legal(this.#model.confirmFailure(lengthBytes, options, this.#core.lastFailure));
+      assertLegal(this.#model.confirmFailure(lengthBytes, options, this.#core.lastFailure));
       return;
     }
     this.#adopt(address, lengthBytes, options);
@@ -138,7 +136,7 @@ export class DifferentialPlay {
 
   #adopt(address: VirtualAddress, lengthBytes: number, options: AllocateOptions | undefined): void {
     const runs = this.#core.runs(address, lengthBytes);
-    legal(this.#model.adopt(address, runs, lengthBytes, options));
+    assertLegal(this.#model.adopt(address, runs, lengthBytes, options));
     this.#held.push({ address, lengthBytes, tag: options?.tag ?? 0 });
   }
 
@@ -151,7 +149,7 @@ export class DifferentialPlay {
   }
 
   #follow(address: number, lengthBytes: number, options: AllocateOptions | undefined): void {
-    if (address === 0) legal(this.#model.confirmFailure(lengthBytes, options));
+    if (address === 0) assertLegal(this.#model.confirmFailure(lengthBytes, options));
     else this.#adopt(address as VirtualAddress, lengthBytes, options);
   }
 
@@ -179,10 +177,10 @@ export class DifferentialPlay {
       };
       this.#follow(address, batch.lengths[i] as number, options);
       if (address !== 0 && this.#model.physicalOf(address as VirtualAddress) !== batch.physicals[i])
-        throw new Wrong(`entry ${i} of a batch: its physical address is not that of its block`);
+        throw new SubjectFault(`entry ${i} of a batch: its physical address is not that of its block`);
     }
     const right = batch.addresses.reduce((sum, address) => sum + (address === 0 ? 0 : 1), 0);
-    if (served !== right) throw new Wrong(`serveBatch says ${served} served, the addresses say ${right}`);
+    if (served !== right) throw new SubjectFault(`serveBatch says ${served} served, the addresses say ${right}`);
   }
 
   #free(value: number, modifier: number): void {
@@ -249,7 +247,7 @@ export class DifferentialPlay {
     this.#log?.(what);
     const given = answer(() => ask(this.#core));
     const expected = answer(() => ask(this.#model));
-    if (given !== expected) throw new Wrong(`${what}: the core says ${given}, the reference model ${expected}`);
+    if (given !== expected) throw new SubjectFault(`${what}: the core says ${given}, the reference model ${expected}`);
     return given.startsWith("!") ? { code: given } : {};
   }
 
@@ -260,14 +258,14 @@ export class DifferentialPlay {
       const { lengthBytes, ...rest } = ask(one);
       if (one === this.#core) held = lengthBytes;
       else if (held < 1 || held > lengthBytes)
-        throw new Wrong(`${what} holds for ${held} bytes, the reference model says ${lengthBytes}`);
+        throw new SubjectFault(`${what} holds for ${held} bytes, the reference model says ${lengthBytes}`);
       return rest;
     });
   }
 
   #compare(): void {
     const [broken] = this.#core.verify();
-    if (broken !== undefined) throw new Wrong(`verify: ${broken.rule}: ${broken.message}`);
+    if (broken !== undefined) throw new SubjectFault(`verify: ${broken.rule}: ${broken.message}`);
     this.#both("digest", (one) => one.digest());
     this.#both("stats", (one) => one.stats());
   }
@@ -277,11 +275,7 @@ function answer(ask: () => unknown): string {
   try {
     return JSON.stringify(ask()) ?? "nothing";
   } catch (error) {
-    if (error instanceof ShmemError && error.code !== "STATE_CORRUPT") return `!${error.code}`;
+    if (isRefusal(error)) return `!${error.code}`;
     throw error;
   }
-}
-
-function legal(verdict: string | undefined): void {
-  if (verdict !== undefined) throw new Wrong(verdict);
 }

@@ -7,9 +7,10 @@
  * it is played on the core and on the reference model. The digest covers all that can decide a later answer, so nothing is lost by
  * the cut: the transitions stand for every sequence there is.
  */
-import type { Core, CoreOptions, VirtualAddress } from "../../../bindings/index.js";
-import { ShmemError } from "../../../bindings/index.js";
+import type { CoreOptions, VirtualAddress } from "../../../bindings/index.js";
 import { Judge } from "../../model/index.js";
+import type { RewindableCore } from "./core-player.js";
+import { findingOf, guardSubject, refusalCode } from "./subject-fault.js";
 
 const FRAMES = 8;
 const FRAME_BYTES = 64;
@@ -36,7 +37,7 @@ export interface ExhaustiveResult {
 
 interface Step {
   readonly name: string;
-  play(core: Core, model: Judge): string | undefined;
+  play(core: RewindableCore, model: Judge): string | undefined;
 }
 
 function allocate(lengthBytes: number, alignment: number): Step {
@@ -57,21 +58,11 @@ function free(frame: number): Step {
     play(core, model) {
       const zone = EXHAUSTIVE_OPTIONS.zones[0] as (typeof EXHAUSTIVE_OPTIONS.zones)[number];
       const address = (2 ** 46 + zone.base + frame * FRAME_BYTES) as VirtualAddress;
-      const given = codeOf(() => core.free(address));
-      const expected = codeOf(() => model.free(address));
+      const given = refusalCode(() => core.free(address)) ?? "success";
+      const expected = refusalCode(() => model.free(address)) ?? "success";
       return given === expected ? undefined : `free came to ${given}, the reference model says ${expected}`;
     },
   };
-}
-
-function codeOf(call: () => void): string {
-  try {
-    call();
-    return "success";
-  } catch (error) {
-    if (error instanceof ShmemError && error.code !== "STATE_CORRUPT") return error.code;
-    throw error;
-  }
 }
 
 const STEPS: readonly Step[] = [
@@ -91,8 +82,9 @@ interface Frontier {
   readonly model: Uint8Array;
 }
 
-/** Play every sequence of up to `depth` operations on `core`, which was opened with `EXHAUSTIVE_OPTIONS`. */
-export function exhaust(core: Core, depth: number): ExhaustiveResult {
+/** Play every sequence of up to `depth` operations on `subject`, which was opened with `EXHAUSTIVE_OPTIONS`. */
+export function exhaust(subject: RewindableCore, depth: number): ExhaustiveResult {
+  const core = guardSubject(subject);
   const seen = new Set<string>([core.imageDigest()]);
   const model = new Judge(EXHAUSTIVE_OPTIONS);
   let transitions = 0;
@@ -132,15 +124,15 @@ export function exhaust(core: Core, depth: number): ExhaustiveResult {
   return { depth, states: seen.size, transitions, sequences: STEPS.length ** depth, finding: null };
 }
 
-function playStep(step: Step, core: Core, model: Judge): string | undefined {
+function playStep(step: Step, core: RewindableCore, model: Judge): string | undefined {
   try {
     return step.play(core, model);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return findingOf(error, 0).message;
   }
 }
 
-function compare(core: Core, model: Judge): string | undefined {
+function compare(core: RewindableCore, model: Judge): string | undefined {
   const [broken] = core.verify();
   if (broken !== undefined) return `verify: ${broken.rule}: ${broken.message}`;
   if (core.digest() !== model.digest()) return "the digests differ";

@@ -64,11 +64,9 @@ function openCapture(read: (file: Uint8Array) => Capture): FuzzTarget {
     play(bytes, log): TargetFinding | undefined {
       operations++;
       const file = fileOf(bytes);
+      let capture: Capture;
       try {
-        const capture = read(file);
-        log?.(`${file.length} bytes are a capture of ${capture.frames.length} frames`);
-        const message = wrong(file, capture);
-        return message === undefined ? undefined : { step: 0, message };
+        capture = read(file);
       } catch (error) {
         if (!(error instanceof ShmemError) || error.code !== "BAD_CAPTURE") {
           return { step: 0, message: `it threw ${error instanceof Error ? error.stack : String(error)}` };
@@ -78,6 +76,9 @@ function openCapture(read: (file: Uint8Array) => Capture): FuzzTarget {
         const inside = typeof offset === "number" && Number.isInteger(offset) && offset >= 0 && offset <= file.length;
         return inside ? undefined : { step: 0, message: `BAD_CAPTURE names the offset ${String(offset)}` };
       }
+      log?.(`${file.length} bytes are a capture of ${capture.frames.length} frames`);
+      const message = wrong(file, capture);
+      return message === undefined ? undefined : { step: 0, message };
     },
     get operations() {
       return operations;

@@ -1,5 +1,6 @@
 /** The codec of allocation sequences: total, and its own inverse on what it writes. */
 import { decodeSequence, encodeSequence } from "../sequences/sequence.js";
+import { subjectCall } from "../sequences/subject-fault.js";
 import type { FuzzTarget, TargetEntry } from "./target.js";
 
 type Encode = typeof encodeSequence;
@@ -13,13 +14,13 @@ function openCodec(encode: Encode): FuzzTarget {
     unitBytes: 1,
     play(bytes, log) {
       operations++;
-      const sequence = decodeSequence(bytes);
+      const sequence = subjectCall(() => decodeSequence(bytes));
       log?.(`${bytes.length} bytes are ${sequence.operations.length} operations`);
-      const canonical = encode(sequence);
-      const again = decodeSequence(canonical);
+      const canonical = subjectCall(() => encode(sequence));
+      const again = subjectCall(() => decodeSequence(canonical));
       if (JSON.stringify(again) !== JSON.stringify(sequence))
         return { step: 0, message: "encoding and decoding does not give the sequence back" };
-      const twice = encode(again);
+      const twice = subjectCall(() => encode(again));
       const at = twice.findIndex((byte, i) => byte !== canonical[i]);
       if (twice.length !== canonical.length || at >= 0)
         return { step: Math.max(0, at), message: "the canonical bytes are not their own canonical form" };

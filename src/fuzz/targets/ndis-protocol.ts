@@ -1,5 +1,5 @@
 /**
- * One play of the NDIS protocol: what the driver without a will calls, and the model that says what must come of it.
+ * One play of the NDIS protocol: what the scripted driver calls, and the model that says what must come of it.
  *
  *     bytes ─► call ─► NDIS face ─► what came of it ─┐
  *                 └──► model ─────► what must ───────┴─ compared after each step
@@ -33,8 +33,19 @@ import {
 } from "../../../bindings/index.js";
 import type { Adapter, Machine, MiniportDriver } from "../../machine/index.js";
 import type { Decisions } from "../player/decisions.js";
+import { findingOf, guardSubject, isOfSubject, SubjectFault } from "../sequences/subject-fault.js";
 import type { TargetFinding } from "./target.js";
 
+/** The routines under test: what they throw is theirs, also where it comes up through a handler of the scripted driver. */
+const ndis = guardSubject({
+  NdisMAllocateSharedMemory,
+  NdisMAllocateSharedMemoryAsyncEx,
+  NdisMDeregisterScatterGatherDma,
+  NdisMFreeSharedMemory,
+  NdisMRegisterMiniportDriver,
+  NdisMRegisterScatterGatherDma,
+  NdisMSetMiniportAttributes,
+});
 const FRAME_BYTES = 4096;
 /** All the memory there is: a few requests fill it. */
 export const ZONE: ZoneOptions = { base: 2 ** 33, size: 40 * FRAME_BYTES };
@@ -66,9 +77,6 @@ interface Request {
   readonly cached: boolean;
 }
 
-/** Why the protocol is broken. Thrown inside a play, never out of one. */
-class Wrong extends Error {}
-
 export class ProtocolPlay {
   readonly #machine: Machine;
   readonly #decisions: Decisions;
@@ -82,12 +90,14 @@ export class ProtocolPlay {
   #completed = 0;
   /** Violations that the driver has earned. */
   #earned = 0;
+  /** An error of the scripted driver itself. */
+  #ownError: unknown;
   /** A broken promise that a callback saw. */
   #wrong: string | undefined;
   operations = 0;
 
   constructor(machine: Machine, decisions: Decisions, log?: (line: string) => void) {
-    this.#machine = machine;
+    this.#machine = guardSubject(machine);
     this.#decisions = decisions;
     this.#log = log;
   }
@@ -106,9 +116,12 @@ export class ProtocolPlay {
         this.#compare();
       }
       await this.#end();
-      if (core.digest() !== digest) throw new Wrong("all is given back, and the digest is not that of the beginning");
+      if (core.digest() !== digest)
+        throw new SubjectFault("all is given back, and the digest is not that of the beginning");
     } catch (error) {
-      return { step, message: error instanceof Error ? error.message : String(error) };
+      // An error of the scripted driver comes back through the machine, which must not be blamed for it.
+      if (this.#ownError !== undefined) throw this.#ownError;
+      return findingOf(error, step);
     }
     return undefined;
   }
@@ -117,34 +130,47 @@ export class ProtocolPlay {
     return {
       name: "scripted",
       DriverEntry: (object, path) =>
-        NdisMRegisterMiniportDriver(object, path, null, {
+        ndis.NdisMRegisterMiniportDriver(object, path, null, {
           Header: { Type: 0x8a, Revision: 1, Size: 136 },
           MajorNdisVersion: 6,
           MinorNdisVersion: 0,
-          InitializeHandlerEx: (handle) => this.#initialize(handle),
-          HaltHandlerEx: (context) => {
-            const { dma } = context as ScriptedAdapter;
-            if (dma !== null) NdisMDeregisterScatterGatherDma(dma);
-          },
+          InitializeHandlerEx: (handle) => this.#handler(() => this.#initialize(handle)),
+          HaltHandlerEx: (context) =>
+            this.#handler(() => {
+              const { dma } = context as ScriptedAdapter;
+              if (dma !== null) ndis.NdisMDeregisterScatterGatherDma(dma);
+            }),
         }).Status,
     };
+  }
+
+  /** The body of a handler. What it throws by itself is an error of the harness, and is kept. */
+  #handler<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      if (!isOfSubject(error)) this.#ownError ??= error;
+      throw error;
+    }
   }
 
   #initialize(handle: AdapterHandle): typeof NDIS_STATUS_SUCCESS {
     const index = this.#scripted.length;
     const scripted: ScriptedAdapter = { handle, dma: null, adapter: () => this.#machine.adapters[index] as Adapter };
     this.#scripted.push(scripted);
-    NdisMSetMiniportAttributes(handle, {
+    ndis.NdisMSetMiniportAttributes(handle, {
       Header: { Type: 0x9e, Revision: 1, Size: 28 },
       MiniportAdapterContext: scripted,
       AttributeFlags: 0x40,
     });
-    const { Status, NdisMiniportDmaHandle } = NdisMRegisterScatterGatherDma(handle, {
+    const { Status, NdisMiniportDmaHandle } = ndis.NdisMRegisterScatterGatherDma(handle, {
       Header: { Type: 0x83, Revision: 1, Size: 36 },
       Flags: 1,
       MaximumPhysicalMapping: 1514,
       SharedMemAllocateCompleteHandler: (context, virtual, physical, length, request) => {
-        this.#wrong ??= this.#told(context, virtual, physical, length, request);
+        this.#handler(() => {
+          this.#wrong ??= this.#completedWith(context, virtual, physical, length, request);
+        });
       },
     });
     scripted.dma = NdisMiniportDmaHandle;
@@ -152,7 +178,13 @@ export class ProtocolPlay {
   }
 
   /** A completion: undefined where it is the one that is due. */
-  #told(context: unknown, virtual: unknown, physical: unknown, length: number, request: unknown): string | undefined {
+  #completedWith(
+    context: unknown,
+    virtual: unknown,
+    physical: unknown,
+    length: number,
+    request: unknown,
+  ): string | undefined {
     const due = this.#served.shift();
     this.#completed++;
     if (due === undefined) return "a completion, and none is due";
@@ -211,11 +243,11 @@ export class ProtocolPlay {
     const full = this.#pending.length + this.#served.length >= PENDING_LIMIT;
     const expected = fails || full ? NDIS_STATUS_FAILURE : NDIS_STATUS_PENDING;
     const status = this.#at(scripted, (detail & 2) === 0 ? 0 : DISPATCH_LEVEL, () =>
-      NdisMAllocateSharedMemoryAsyncEx(scripted.dma as DmaHandle, lengthBytes, request.cached, request),
+      ndis.NdisMAllocateSharedMemoryAsyncEx(scripted.dma as DmaHandle, lengthBytes, request.cached, request),
     );
     this.#decisions.armed.queue = 0;
     this.#log?.(`AsyncEx ${lengthBytes} -> 0x${(status >>> 0).toString(16)}`);
-    if (status !== expected) throw new Wrong(`AsyncEx returned ${status}, not ${expected}`);
+    if (status !== expected) throw new SubjectFault(`AsyncEx returned ${status}, not ${expected}`);
     if (status !== NDIS_STATUS_PENDING) return;
     this.#accepted++;
     this.#pending.push(request);
@@ -226,28 +258,29 @@ export class ProtocolPlay {
     this.#decisions.next = amount;
     this.#log?.(`serve, ${due} wait`);
     if (this.#machine.serve() !== Math.min(1, due))
-      throw new Wrong(`${due} requests wait, and it served another number`);
+      throw new SubjectFault(`${due} requests wait, and it served another number`);
     if (due > 0) this.#served.push(this.#pending.splice(amount % due, 1)[0] as Request);
   }
 
   #deliver(): void {
     const due = this.#served.length;
     this.#log?.(`deliver, ${due} are served`);
-    if (this.#machine.deliver() !== due > 0) throw new Wrong(`${due} completions are due, and deliver says otherwise`);
-    if (this.#served.length !== Math.max(0, due - 1)) throw new Wrong("not one completion, but another number");
+    if (this.#machine.deliver() !== due > 0)
+      throw new SubjectFault(`${due} completions are due, and deliver says otherwise`);
+    if (this.#served.length !== Math.max(0, due - 1)) throw new SubjectFault("not one completion, but another number");
   }
 
   #synchronous(scripted: ScriptedAdapter, amount: number, detail: number): void {
     const lengthBytes = LENGTHS[amount % LENGTHS.length] as number;
     const cached = (detail & 1) === 1;
-    const { VirtualAddress, PhysicalAddress } = NdisMAllocateSharedMemory(scripted.handle, lengthBytes, cached);
+    const { VirtualAddress, PhysicalAddress } = ndis.NdisMAllocateSharedMemory(scripted.handle, lengthBytes, cached);
     this.#log?.(`AllocateSharedMemory ${lengthBytes} -> ${VirtualAddress}`);
     if (VirtualAddress === null) {
-      if (PhysicalAddress !== 0) throw new Wrong("a failed allocation has a physical address");
+      if (PhysicalAddress !== 0) throw new SubjectFault("a failed allocation has a physical address");
       return;
     }
     const wrong = this.#given({ scripted, lengthBytes, cached }, VirtualAddress, PhysicalAddress);
-    if (wrong !== undefined) throw new Wrong(wrong);
+    if (wrong !== undefined) throw new SubjectFault(wrong);
   }
 
   #free(amount: number, detail: number): void {
@@ -257,13 +290,13 @@ export class ProtocolPlay {
     const { scripted, lengthBytes, cached, virtual, physical } = block;
     this.#log?.(`free ${virtual} (${lengthBytes} bytes)`);
     this.#at(scripted, (detail & 2) === 0 ? 0 : DISPATCH_LEVEL, () =>
-      NdisMFreeSharedMemory(scripted.handle, lengthBytes, cached, virtual, physical),
+      ndis.NdisMFreeSharedMemory(scripted.handle, lengthBytes, cached, virtual, physical),
     );
     this.#live.splice(at, 1);
     // The same once more must be found out, unless the address was handed out again meanwhile: nothing has been.
     if ((detail & 4) === 4)
       this.#refused("ALREADY_FREED", () =>
-        NdisMFreeSharedMemory(scripted.handle, lengthBytes, cached, virtual, physical),
+        ndis.NdisMFreeSharedMemory(scripted.handle, lengthBytes, cached, virtual, physical),
       );
   }
 
@@ -274,7 +307,7 @@ export class ProtocolPlay {
     const { scripted, lengthBytes, cached, virtual, physical } = block;
     const inside = (1 + (detail % Math.max(1, lengthBytes - 1))) as number;
     const free = (h: unknown, l: unknown, c: unknown, v: unknown, p: unknown): void =>
-      NdisMFreeSharedMemory(h as never, l as never, c as never, v as never, p as never);
+      ndis.NdisMFreeSharedMemory(h as never, l as never, c as never, v as never, p as never);
     const other = this.#scripted.find((one) => one !== scripted) as ScriptedAdapter;
     const wrongs: readonly (readonly [ErrorCode, () => void])[] = [
       ["LENGTH_MISMATCH", () => free(scripted.handle, lengthBytes + 1 + (detail >> 3), cached, virtual, physical)],
@@ -298,8 +331,8 @@ export class ProtocolPlay {
 
   #requestWrong(scripted: ScriptedAdapter, amount: number, detail: number): void {
     const ask = (dma: unknown, length: unknown, cached: unknown): void => {
-      const status = NdisMAllocateSharedMemoryAsyncEx(dma as never, length as never, cached as never, null);
-      if (status !== NDIS_STATUS_FAILURE) throw new Wrong(`a wrong AsyncEx returned ${status}`);
+      const status = ndis.NdisMAllocateSharedMemoryAsyncEx(dma as never, length as never, cached as never, null);
+      if (status !== NDIS_STATUS_FAILURE) throw new SubjectFault(`a wrong AsyncEx returned ${status}`);
     };
     const wrongs: readonly (readonly [ErrorCode, () => void])[] = [
       ["INVALID_ARGUMENT", () => ask(scripted.dma, BAD_LENGTHS[amount % BAD_LENGTHS.length], false)],
@@ -310,9 +343,10 @@ export class ProtocolPlay {
         "WRONG_IRQL",
         () => {
           const { VirtualAddress } = this.#at(scripted, DISPATCH_LEVEL, () =>
-            NdisMAllocateSharedMemory(scripted.handle, 64, false),
+            ndis.NdisMAllocateSharedMemory(scripted.handle, 64, false),
           );
-          if (VirtualAddress !== null) throw new Wrong("a synchronous allocation at DISPATCH_LEVEL gave a block");
+          if (VirtualAddress !== null)
+            throw new SubjectFault("a synchronous allocation at DISPATCH_LEVEL gave a block");
         },
       ],
     ];
@@ -329,10 +363,11 @@ export class ProtocolPlay {
     this.#earned++;
     this.#log?.(`wrong: expected ${code}, got ${violations.at(-1)?.code}`);
     if (violations.length !== this.#earned)
-      throw new Wrong(`a wrong call (${code}) has led to ${violations.length - this.#earned + 1} violations`);
-    if (violations.at(-1)?.code !== code) throw new Wrong(`${violations.at(-1)?.code} was recorded, not ${code}`);
+      throw new SubjectFault(`a wrong call (${code}) has led to ${violations.length - this.#earned + 1} violations`);
+    if (violations.at(-1)?.code !== code)
+      throw new SubjectFault(`${violations.at(-1)?.code} was recorded, not ${code}`);
     if (core.digest() !== digest || core.imageDigest() !== image)
-      throw new Wrong(`a call refused as ${code} has changed the core`);
+      throw new SubjectFault(`a call refused as ${code} has changed the core`);
   }
 
   #inside(call: () => void): void {
@@ -346,22 +381,22 @@ export class ProtocolPlay {
   }
 
   #compare(): void {
-    if (this.#wrong !== undefined) throw new Wrong(this.#wrong);
+    if (this.#wrong !== undefined) throw new SubjectFault(this.#wrong);
     const { violations, environment } = this.#machine;
     if (violations.length !== this.#earned)
-      throw new Wrong(`a right call was recorded: ${violations.at(-1)?.rule} ${violations.at(-1)?.message}`);
-    if (environment.handlerErrors.length > 0)
-      throw new Wrong(`a handler threw: ${String(environment.handlerErrors[0]?.error)}`);
+      throw new SubjectFault(`a right call was recorded: ${violations.at(-1)?.rule} ${violations.at(-1)?.message}`);
+    const [thrown] = environment.handlerErrors;
+    if (thrown !== undefined) throw thrown.error;
     const sum = (of: (adapter: Adapter) => number): number =>
       this.#scripted.reduce((total, one) => total + of(one.adapter()), 0);
     const counts = [sum((one) => one.record.accepted), sum((one) => one.record.completed), sum((one) => one.pending)];
     const expected = [this.#accepted, this.#completed, this.#pending.length + this.#served.length];
     if (counts.join() !== expected.join())
-      throw new Wrong(`accepted, completed, pending are ${counts}, not ${expected}`);
+      throw new SubjectFault(`accepted, completed, pending are ${counts}, not ${expected}`);
     if (this.#served.length > 0) return; // whether those got memory is not known yet
     const live = [sum((one) => one.liveBlocks), sum((one) => one.liveBytes)];
     const held = [this.#live.length, this.#live.reduce((bytes, one) => bytes + one.lengthBytes, 0)];
-    if (live.join() !== held.join()) throw new Wrong(`${live} blocks and bytes are live, not ${held}`);
+    if (live.join() !== held.join()) throw new SubjectFault(`${live} blocks and bytes are live, not ${held}`);
   }
 
   /** Everything is answered, given back and halted. */

@@ -1,5 +1,5 @@
 /**
- * The NDIS protocol: a driver without a will of its own calls what the bytes say, and a model says what must come of it.
+ * The NDIS protocol: a scripted driver calls what the bytes say, and a model says what must come of it.
  *
  *     byte   0        1      2         3        4       5 ...
  *            +--------+------+---------+--------+-------+--------

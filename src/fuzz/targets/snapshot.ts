@@ -7,13 +7,14 @@
  * A damage overwrites a byte or a word of the snapshot. In three of four inputs the checksum is made right again, because
  * a loader that is saved by its checksum alone believes everything behind it (misuse K08, K09).
  */
-import { Core, planCore, ShmemError, type VirtualAddress } from "../../../bindings/index.js";
+import { Core, type CoreApi, planCore, ShmemError, type VirtualAddress } from "../../../bindings/index.js";
 import { geometryOf } from "../sequences/geometries.js";
 import { constraintsOfModifier, lengthOfValue } from "../sequences/operations.js";
 import { decodeSequence } from "../sequences/sequence.js";
+import { guardSubject } from "../sequences/subject-fault.js";
 import type { FuzzTarget, TargetEntry, TargetFinding } from "./target.js";
 
-/** The snapshot's own checksum, written here a second time: a loader must not be judged by its own arithmetic. */
+/** The snapshot's own checksum, written here a second time: a loader must not be checked by its own arithmetic. */
 function reseal(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let a = 0x243f6a88;
@@ -32,7 +33,7 @@ function reseal(bytes: Uint8Array): void {
 }
 
 /** Take and give back until the core is empty or refuses: a state that passed the loader must carry an allocator. */
-function scenarios(core: Core, digest: string): string | undefined {
+function scenarios(core: CoreApi, digest: string): string | undefined {
   const blocks: VirtualAddress[] = [];
   for (let i = 0; i < 40; i++) {
     const address = core.allocate(1 + i * 37);
@@ -59,7 +60,7 @@ function openSnapshot(lenient: boolean): FuzzTarget {
       const rest = bytes.subarray(Math.min(bytes.length, 2 + 4 * damages));
       const sequence = decodeSequence(Uint8Array.of(bytes[0] ?? 0, ...rest));
       const { options } = geometryOf(sequence.geometry);
-      const core = Core.openSync(options);
+      const core = guardSubject(Core.openSync(options));
       const plan = planCore(options);
       const held: VirtualAddress[] = [];
       for (const { kind, value, modifier } of sequence.operations) {

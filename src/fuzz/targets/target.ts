@@ -5,6 +5,7 @@
  * target with a bug planted in what it fuzzes, which must be found, or the target hears nothing.
  */
 import { Prng } from "../../machine/index.js";
+import { findingOf } from "../sequences/subject-fault.js";
 
 /** What a play of bytes found. */
 export interface TargetFinding {
@@ -63,7 +64,7 @@ const EDGES: readonly number[] = [0, 1, 0x0f, 0x3f, 0x7f, 0xff];
 export function inputOf(seed: number, run: number, target: FuzzTarget): Uint8Array {
   const draw = new Prng(seed, run);
   const units = Math.floor(target.maxBytes / target.unitBytes);
-  // Short inputs find most and cost least; long ones reach what only a full house shows.
+  // Short inputs find most and cost least; long ones reach what only a full zone shows.
   const length = draw.below(4) === 0 ? draw.below(units + 1) : draw.below(Math.min(units, 64) + 1);
   const bytes = new Uint8Array(1 + length * target.unitBytes);
   // Swarm: a few values stand in for all others at some positions of a unit, so that whole kinds are missing in a run.
@@ -88,17 +89,16 @@ export function inputOf(seed: number, run: number, target: FuzzTarget): Uint8Arr
   return bytes;
 }
 
-/** Play an input; what is thrown, a trap of the core say, is a finding like any other. */
+/**
+ * Play an input. What the subject throws, a trap of the core say, is a finding like any other; an error of the harness is
+ * thrown on, because it says nothing about the subject.
+ */
 export function playContained(target: FuzzTarget, bytes: Uint8Array, log?: (line: string) => void): Played {
-  const thrown = (error: unknown): TargetFinding => {
-    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
-    return { step: 0, message: `it threw ${error instanceof Error ? error.message : String(error)}${cause}` };
-  };
   try {
     const played = target.play(bytes, log);
-    return played instanceof Promise ? played.catch(thrown) : played;
+    return played instanceof Promise ? played.catch((error: unknown) => findingOf(error, 0)) : played;
   } catch (error) {
-    return thrown(error);
+    return findingOf(error, 0);
   }
 }
 
