@@ -1,11 +1,13 @@
 /**
- * The planted bugs: every anchor stands exactly once in the sources as they are, so that the score is about what it says.
+ * The planted bugs: every pattern leads to exactly one place in the sources as they are, so that the score is about what it
+ * says.
  * Whether each is found is `ndis-shmem fuzz --score`: it takes minutes.
  */
-import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { PLANTED_BUGS, type PlantedBug, planted } from "../../src/cli/planted/index.js";
+import { PLANTED_BUGS, type PlantedBug, plant } from "../planted/index.js";
+import { bodiesOf, matchesOf, tokensOf } from "../planted/match.js";
+import { sourcesOf } from "../planted/planted.js";
 
 const test = suite("planted bugs");
 const inDrivers = PLANTED_BUGS.filter((bug) => bug.where !== "core");
@@ -28,22 +30,52 @@ test("there are as many as promised, each with a name of its own and the pattern
 
 for (const bug of PLANTED_BUGS) {
   test(`${bug.name} can be planted`, () => {
-    for (const file of new Set(bug.changes.map((change) => change.file))) {
-      const text = readFileSync(file, "utf8");
-      assert.is.not(planted(bug, file, text), text, file);
+    const changed = plant(bug);
+    assert.ok(changed.size > 0);
+    for (const [file, text] of changed) {
+      const [{ folder }] = bug.changes as [PlantedBug["changes"][number]];
+      assert.is.not(text, sourcesOf(folder).get(file), file);
     }
   });
 }
 
-test("an anchor that is gone is heard", () => {
-  const bug: PlantedBug = {
-    name: "core/none",
-    where: "core",
-    kind: "none",
-    pattern: "none",
-    changes: [{ file: "assembly/bits.ts", find: "no such text", put: "" }],
-  };
-  assert.throws(() => planted(bug, "assembly/bits.ts", "some text"), /its anchor occurs 0 times/);
+/** A bug with one change in a folder of one file. */
+function bugOf(find: string, put: string, within?: string): PlantedBug {
+  const change = { folder: "f", find, put, ...(within === undefined ? {} : { within }) };
+  return { name: "core/none", where: "core", kind: "none", pattern: "none", changes: [change] };
+}
+const planted = (text: string, bug: PlantedBug): string | undefined =>
+  plant(bug, () => new Map([["f/a.ts", text]])).get("f/a.ts");
+
+test("a pattern survives renames, reformatting, comments and a move", () => {
+  const bug = bugOf("$give($zone, $old, 0); $count += $old;", "$give($zone, $old, 1);");
+  assert.is(planted("function a() { give(zone, old, 0); n += old; }", bug), "function a() { give(zone, old, 1); }");
+  const renamed = "function b() {\n  put(area, // why\n    was, 0);\n  total += was;\n}";
+  assert.is(planted(renamed, bug), "function b() {\n  put(area, was, 1);\n}");
+  // The same name must stand for the same thing.
+  assert.throws(() => planted("give(zone, old, 0); n += other;", bug), /matches 0 times/);
+});
+
+test("a pattern that leads to no place, or to several, is an error that names the bug", () => {
+  assert.throws(() => planted("some text", bugOf("no such text", "")), /core\/none: its pattern matches 0 times in f/);
+  const twice =
+    "function a(): void { n = 1; }\nfunction b(x: { y: number }): { z: number } { n = 1; }\na(); if (b(1)) { n = 2; }";
+  assert.throws(() => planted(twice, bugOf("n = 1;", "")), /matches 2 times in f/);
+  assert.match(
+    planted(twice, bugOf("n = 1;", "n = 3;", "b")) ?? "",
+    /function a\(\): void { n = 1; }\n.*{ n = 3; }\na\(\)/,
+  );
+  assert.throws(() => planted(twice, bugOf("n = 1;", "", "c")), /0 times in c/);
+});
+
+test("tokens: strings, templates, private names and comments are whole", () => {
+  const text = "this.#a(`x ${y}`, \"z // no\", 'w') // end\n/* c */ 0x1f";
+  assert.equal(
+    tokensOf(text).map((token) => token.text),
+    ["this", ".", "#a", "(", "`x ${y}`", ",", '"z // no"', ",", "'w'", ")", "0x1f"],
+  );
+  assert.is(matchesOf("$f($x)", tokensOf("a(b) c(1) d(e, f)")).length, 2);
+  assert.equal(bodiesOf("m", tokensOf("class C { m(a) { return { b: 1 }; } } m(2);")).length, 1);
 });
 
 test.run();

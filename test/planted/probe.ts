@@ -8,10 +8,10 @@ import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 import { parentPort, workerData } from "node:worker_threads";
-import { readCapture } from "../../capture/index.js";
-import { DRIVERS } from "../../drivers/index.js";
-import { BUILT_IN_DRIVERS, fuzzDriver, playTarget, type SearchName, TARGETS } from "../../fuzz/index.js";
-import { play } from "../../run/index.js";
+import { readCapture } from "../../src/capture/index.js";
+import { DRIVERS } from "../../src/drivers/index.js";
+import { BUILT_IN_DRIVERS, fuzzDriver, playTarget, type SearchName, TARGETS } from "../../src/fuzz/index.js";
+import { play } from "../../src/run/index.js";
 
 /** What to do. */
 export type ProbeTask =

@@ -5,4 +5,4 @@ import type { PlantedBug } from "./planted.js";
 import { RING_BUGS } from "./ring-bugs.js";
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [...E100BEX_BUGS, ...RING_BUGS, ...CORE_BUGS];
-export { type PlantedBug, planted } from "./planted.js";
+export { type PlantedBug, plant } from "./planted.js";
