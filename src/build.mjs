@@ -66,6 +66,7 @@ const ENTRIES = {
   fuzz: "src/fuzz/index.ts",
   c: "src/c/index.ts",
   "fuzz-arbitraries": "src/fuzz/arbitraries.ts",
+  recordings: "src/recordings/index.ts",
   bench: "bench/index.ts",
   "bench-child": "bench/process/child.ts",
   campaign: "src/campaign/index.ts",

@@ -2,21 +2,52 @@
  * The event log: one line for each call, delivery and change of state, and a digest over all of them.
  *
  * A line is `step time processor level adapter what`. Nothing in it depends on the host: two runs with one seed give the
- * same lines on every engine. `digest` mode keeps no lines, `lines` keeps them, `off` makes none.
+ * same lines on every engine. `digest` mode keeps no lines, `lines` keeps them, `off` makes none; a log that goes somewhere
+ * (`LogOptions`) is written as a file of a few bytes for each line, or handed on line by line, and kept only where asked.
  */
 import type { EventLog } from "../../bindings/index.js";
+import { boolean, elsewhere, func, implementing, type Table, table } from "../../bindings/validate/index.js";
+import { type ByteSink, LineDigest, type LogHeader, LogWriter } from "../recordings/index.js";
 
 export type LogMode = "off" | "digest" | "lines";
+
+/** Where an event log goes. All of it is optional; without any the log is only a digest. */
+export interface LogOptions {
+  /**
+   * Takes the bytes of an event log file (docs/recordings.md) as they are made, in pieces of up to 64 KiB that it may keep:
+   * a Node stream, for example. `machine.endLog()` writes its end.
+   */
+  readonly file?: ByteSink;
+  /** Called with every line. It must not call the machine. */
+  readonly onLine?: (line: string) => void;
+  /** Keep the lines for `machine.log`. Default false. */
+  readonly lines?: boolean;
+  /** More for the file's header, for example how the run was made. */
+  readonly header?: LogHeader;
+}
+
+/** What each of them may be; the header is the writer's to judge: it must be JSON. */
+export const LOG_OPTIONS: Table<LogOptions> = table<LogOptions>("a log", {
+  file: implementing<ByteSink>("a file", ["write"]),
+  onLine: func("called with each line"),
+  lines: boolean(),
+  header: elsewhere<LogHeader>("more of a log's header"),
+});
 
 export class RunLog implements EventLog {
   readonly lines: string[] = [];
   readonly #keep: boolean;
-  #high = 0x6295c58d;
-  #low = 0x62b82175;
+  readonly #onLine: ((line: string) => void) | undefined;
+  readonly #writer: LogWriter | undefined;
+  readonly #digest = new LineDigest();
   #count = 0;
 
-  constructor(mode: "digest" | "lines") {
-    this.#keep = mode === "lines";
+  /** `header`: what the machine itself says in the header of a file. */
+  constructor(to: "digest" | "lines" | LogOptions, header: LogHeader) {
+    const options: LogOptions = typeof to === "string" ? { lines: to === "lines" } : to;
+    this.#keep = options.lines === true;
+    this.#onLine = options.onLine;
+    this.#writer = options.file && new LogWriter(options.file, { ...header, ...options.header });
   }
 
   /** Lines so far. */
@@ -24,27 +55,26 @@ export class RunLog implements EventLog {
     return this.#count;
   }
 
+  /** Bytes of the file so far; 0 where none is written. */
+  get fileBytes(): number {
+    return this.#writer?.bytes ?? 0;
+  }
+
   line(text: string): void {
     this.#count++;
     if (this.#keep) this.lines.push(text);
-    let high = this.#high;
-    let low = this.#low;
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      low = Math.imul(low ^ unit, 0x01000193);
-      high = Math.imul(high ^ unit ^ (low >>> 15), 0x85ebca6b);
-    }
-    // A line end of its own, so that "a" "b" differs from "ab".
-    this.#low = Math.imul(low ^ 0x0a, 0x01000193);
-    this.#high = Math.imul(high ^ (this.#low >>> 13), 0xc2b2ae35);
+    this.#digest.add(text);
+    this.#writer?.line(text);
+    this.#onLine?.(text);
+  }
+
+  /** The end of the file. */
+  end(): void {
+    this.#writer?.end();
   }
 
   /** 16 hex digits over all lines so far. */
   digest(): string {
-    return word(this.#high) + word(this.#low);
+    return this.#digest.digest();
   }
-}
-
-function word(value: number): string {
-  return (value >>> 0).toString(16).padStart(8, "0");
 }

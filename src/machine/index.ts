@@ -1,7 +1,7 @@
 /** The simulated machine. */
 
 export type { DeviceModel, DevicePort } from "./devices/device-port.js";
-export type { LogMode } from "./event-log.js";
+export type { LogMode, LogOptions } from "./event-log.js";
 export { type FaultRule, lowMemory } from "./faults.js";
 export { Adapter, type AdapterOptions } from "./lifecycle/adapter.js";
 export type { LoadedDriver, MiniportDriver } from "./lifecycle/lifecycle.js";

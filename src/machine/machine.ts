@@ -284,6 +284,11 @@ export class Machine {
     return this.core.verify();
   }
 
+  /** Write the end of the log's file, where `log` has one; lines that come later are not written. Repeating it does nothing. */
+  endLog(): void {
+    this.#parts.log?.end();
+  }
+
   /** 16 hex digits over the event log. */
   logDigest(): string {
     return logDigest(this.#parts.log);

@@ -29,7 +29,7 @@ import {
   type Table,
   table,
 } from "../../bindings/validate/index.js";
-import type { LogMode } from "./event-log.js";
+import { LOG_OPTIONS, type LogMode, type LogOptions } from "./event-log.js";
 import { FAULTS, type FaultRule } from "./faults.js";
 import { SCHEDULE_OPTIONS, SCHEDULES, type ScheduleName, type ScheduleOptions } from "./time/completion-schedule.js";
 
@@ -57,8 +57,8 @@ export interface MachineOptions {
   readonly lifecycle?: "waits" | "byHand";
   /** Requests that the core serves in one call, 1 to 1024. Default 32. */
   readonly batch?: number;
-  /** The event log. Default "lines". */
-  readonly log?: LogMode;
+  /** The event log: kept as lines, only as a digest, not made, or sent somewhere. Default "lines". */
+  readonly log?: LogMode | LogOptions;
   /** Keep stacks with violations and blocks. Slow. Default false. */
   readonly sites?: boolean;
   /** Injected failures: rules, or a plan of your own. Default none. */
@@ -88,7 +88,7 @@ export const MACHINE_OPTIONS: Table<MachineOptions> = table<MachineOptions>("a m
   processors: integer(1, 64, "processors"),
   lifecycle: oneOf("waits", "byHand"),
   batch: integer(1, 1024, "requests"),
-  log: oneOf("off", "digest", "lines"),
+  log: anyOf<LogMode | LogOptions>(oneOf("off", "digest", "lines"), LOG_OPTIONS),
   sites: boolean(),
   faults: FAULTS,
   guard: anyOf<boolean | GuardOptions>(boolean(), GUARD_OPTIONS),

@@ -59,7 +59,13 @@ export function assemble(
   const processors = new Processors(options.processors ?? 2);
   const threads = new MachineThreads(events, processors);
   const scheduler = new MachineScheduler(order, events, new Prng(seed, 1), processors);
-  const log = mode === "off" ? null : new RunLog(mode);
+  const header = {
+    seed,
+    frameSize: coreOptions.frameSize ?? 4096,
+    zones: zones.map(({ base, size, window }) => ({ base, size, virtual: window })),
+  };
+  const log = mode === "off" ? null : new RunLog(mode, header);
+  const keepsLines = mode === "lines" || (typeof mode === "object" && mode.lines === true);
   const iommu = options.iommu === "remapped" ? new Iommu() : null;
   const guard = options.guard === true ? {} : options.guard === false ? null : (options.guard ?? null);
   const environment = new NdisEnvironment({
@@ -74,7 +80,7 @@ export function assemble(
     log,
     faults: faultPlan(options.faults ?? null, seed, clock),
     iommu,
-    history: mode === "lines" || sites || guard !== null ? new BlockHistory() : null,
+    history: keepsLines || sites || guard !== null ? new BlockHistory() : null,
     guard,
     batch,
     sites,

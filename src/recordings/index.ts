@@ -14,6 +14,18 @@ import { unpack } from "./unpack.js";
 
 export type { Event } from "./formats.js";
 export { badTrace } from "./lines.js";
+export {
+  type ByteSink,
+  LineDigest,
+  type LogEnd,
+  type LogHeader,
+  type LogKind,
+  LogReader,
+  type LogShape,
+  LogWriter,
+  type RawEvent,
+  type RunOfLog,
+} from "./log/index.js";
 
 /** How to read the events of a recording. */
 export interface ReadOptions {

@@ -23,7 +23,14 @@ import {
 } from "../../bindings/index.js";
 import type { CaptureFrame, CaptureSource } from "../capture/index.js";
 import type { DriverModel } from "../drivers/index.js";
-import { type Adapter, Machine, type MachineReport, Prng, type ScheduleName } from "../machine/index.js";
+import {
+  type Adapter,
+  type LogOptions,
+  Machine,
+  type MachineReport,
+  Prng,
+  type ScheduleName,
+} from "../machine/index.js";
 import { LOST, type ReportedViolation, type RunHistory, type RunReport } from "../report/index.js";
 import { Observer } from "./observer.js";
 import { UpperLayer } from "./upper-layer.js";
@@ -67,6 +74,10 @@ export interface PlayOptions {
   readonly recordsPeak?: boolean;
   /** Wall time in milliseconds, for `timing`; the library itself has no clock. */
   readonly wallMs: () => number;
+  /** Where the event log goes besides its digest, for example into a file. */
+  readonly log?: LogOptions;
+  /** Asked after each turn of the machine: end the traffic here? The halt follows. */
+  readonly endsEarly?: () => boolean;
   /** Called now and then with how many frames have been played. */
   readonly onProgress?: (played: number) => void;
   /** Called for each frame that the driver hands up. */
@@ -110,7 +121,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     seed,
     schedule: options.schedule ?? "fifo",
     choices: { policy: "collect" },
-    log: "digest",
+    log: options.log ?? "digest",
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.core === undefined ? {} : { core: options.core }),
   });
@@ -198,6 +209,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
     while (!isQuiet) {
       await machine.run(() => {
         observer.look();
+        if (options.endsEarly?.() === true) isQuiet = true;
         return isQuiet || isWaiting;
       });
       if (!isWaiting) break;
@@ -216,6 +228,7 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
   observer.look();
   upper.close();
   for (let count = 0; count < upper.lost; count += 1) drop(LOST);
+  machine.endLog();
   const result = machine.report();
   const wallMs = options.wallMs() - started;
   const report: RunReport = {

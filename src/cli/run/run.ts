@@ -10,7 +10,7 @@ import { ShmemError } from "../../../bindings/index.js";
 import { captureHeader, captureRecord } from "../../capture/index.js";
 import { DRIVERS, type DriverModel } from "../../drivers/index.js";
 import { NoiseDevice } from "../../fuzz/index.js";
-import { SCHEDULES, type ScheduleName } from "../../machine/index.js";
+import { type LogOptions, SCHEDULES, type ScheduleName } from "../../machine/index.js";
 import { captureLine, EXIT, exitCodeOf, progressBar, reportPicture, reportTable } from "../../report/index.js";
 import { type PlayedFrame, type PlayResult, play, soak } from "../../run/index.js";
 import { isCompiled, loadCompiled } from "../cc/load.js";
@@ -60,6 +60,11 @@ const OPTIONS = {
     { default: null },
     "write the frames that the driver handed up, as pcap with nanoseconds of simulated time; - is stdout",
   ),
+  record: text(
+    "FILE",
+    { default: null },
+    "write the event log as a file; `ndis-shmem replay FILE` makes the run again and stops where it differs; - is stdout",
+  ),
   soak: integer(
     "N",
     { least: 1, most: 1_000_000_000, default: null },
@@ -100,7 +105,7 @@ export const runCommand: Command = {
 
 /** What the table cannot say: which options exclude each other. */
 function check(options: Options): void {
-  for (const file of ["picture", "capture-out"] as const) {
+  for (const file of ["picture", "capture-out", "record"] as const) {
     if (options.soak !== null && options[file] !== null) {
       throw new UsageError(`--${file} is of one scenario: not with --soak`);
     }
@@ -109,6 +114,7 @@ function check(options: Options): void {
     ...(options.json ? ["--json"] : []),
     ...(options.picture === STANDARD ? ["--picture -"] : []),
     ...(options["capture-out"] === STANDARD ? ["--capture-out -"] : []),
+    ...(options.record === STANDARD ? ["--record -"] : []),
   ];
   if (onStdout.length > 1) throw new UsageError(`${onStdout.join(" and ")} would both go to standard output`);
   if (options.soak !== null && options.seed + options.soak > MOST_SEED) {
@@ -143,7 +149,7 @@ async function driverOf(options: Options, isNamed: boolean, path: string | undef
 }
 
 async function runOnce(driver: DriverModel, options: Options, traffic: Traffic, io: CommandIo): Promise<number> {
-  const isStdoutTaken = options.picture === STANDARD || options["capture-out"] === STANDARD;
+  const isStdoutTaken = [options.picture, options["capture-out"], options.record].includes(STANDARD);
   const { report, history, refused } = await playing(driver, options, traffic, io);
   if (options.picture !== null) writeWhole("picture", options.picture, reportPicture(report, history, refused), io);
   if (options.json) io.out(`${JSON.stringify(report, null, 2)}\n`);
@@ -165,6 +171,7 @@ async function playing(driver: DriverModel, options: Options, traffic: Traffic, 
   const output = file === null ? null : openForWriting("capture-out", file, io);
   const format = { nanoseconds: true };
   output?.write(captureHeader(format));
+  const recorded = options.record === null ? null : openForWriting("record", options.record, io);
   const onFrame = ({ timeNs, bytes }: PlayedFrame): void => output?.write(captureRecord({ timeNs, bytes }, format));
   try {
     return await withProgress(io, options, traffic, (progress) =>
@@ -180,11 +187,26 @@ async function playing(driver: DriverModel, options: Options, traffic: Traffic, 
         isCancelled: () => io.isInterrupted(),
         onProgress: () => progress(traffic.readBytes, traffic.sizeBytes, "bytes"),
         ...(output === null ? {} : { onFrame }),
+        ...(recorded === null ? {} : { log: { file: recorded, header: { run: runOf(driver, options) } } }),
       }),
     );
   } finally {
     output?.close();
+    recorded?.close();
   }
+}
+
+/** What a recorded run was made with, so that `replay` can make it again. */
+function runOf(driver: DriverModel, options: Options): NonNullable<NonNullable<LogOptions["header"]>["run"]> {
+  const { seed, schedule, traffic, arena } = options;
+  return {
+    driver: driver.name,
+    seed,
+    schedule: schedule ?? "fifo",
+    arenaBytes: arena ?? driver.arenaBytes,
+    speedUp: options["speed-up"],
+    ...(traffic === null ? {} : { traffic }),
+  };
 }
 
 async function runSoak(
