@@ -117,11 +117,11 @@ function driverFor(nic: Nic, completed: Completion | null): MiniportDriver {
 /** What NdisMAllocateSharedMemoryAsyncEx does when all is right, and nothing to find out whether it is. */
 function askUnchecked({ environment }: Machine, record: AdapterRecord, nic: Nic): () => number {
   const { dispatcher, scheduler } = environment;
-  const source = record.dma?.completions ?? null;
-  if (source === null) throw new Error("the bench's driver has no completion handler");
+  const target = record.dma?.completions ?? null;
+  if (target === null) throw new Error("the bench's driver has no completion handler");
   return () => {
-    environment.step++;
-    const request = dispatcher.accept(source, LENGTH, record.tag, nic);
+    environment.reporter.step++;
+    const request = dispatcher.accept(record, target, LENGTH, record.tag, nic);
     if (request === null) return NDIS_STATUS_FAILURE;
     scheduler.accepted(request);
     return NDIS_STATUS_PENDING;
@@ -135,7 +135,7 @@ function withoutChecks({ environment, core }: Machine, nic: Nic): Completion {
     nic.completed += 1;
     nic.sum += pa;
     const record = environment.adapters[0] as AdapterRecord;
-    environment.step++;
+    environment.reporter.step++;
     core.free(va, length, record.tag);
     record.freed++;
     record.liveBlocks--;

@@ -1,21 +1,9 @@
 /**
  * What a machine needs to host NDIS and a driver must not see. Exported to `src` through `bindings/index.ts`.
  */
-
 export { CHOICE_OPTIONS, resolveChoices } from "./choices/choices.js";
-export { Dispatcher, type DroppedRequest, type LatencySummary } from "./dispatch/dispatcher.js";
-export {
-  type Clock,
-  callSite,
-  type EnvironmentParts,
-  type EventLog,
-  type FaultPlan,
-  type FaultPoint,
-  type LogicalMap,
-  NdisEnvironment,
-  type Scheduler,
-  type Threads,
-} from "./dispatch/environment.js";
+export { Dispatcher, type LatencySummary } from "./dispatch/dispatcher.js";
+export { type EnvironmentParts, environmentOf, NdisEnvironment } from "./dispatch/environment.js";
 export {
   addAdapter,
   beginHalt,
@@ -24,20 +12,12 @@ export {
   endHalt,
   endInitialize,
   forceRelease,
-  isRunning,
   setState,
   startedAdapters,
 } from "./dispatch/lifecycle.js";
 export { type Irql, irqlName as levelInWords } from "./documented/irql.js";
-export type { LiveBlock } from "./memory/blocks.js";
 export { GUARD_OPTIONS, type GuardOptions } from "./memory/guard.js";
 export type { GuardReport } from "./memory/quarantine.js";
-export {
-  AdapterHandle as AdapterHandleClass,
-  DriverObjectHandle as DriverObjectHandleClass,
-} from "./records/handles.js";
-export { BlockHistory } from "./records/history.js";
-export { PendingRequest, RequestRing, RequestSource } from "./records/requests.js";
 export {
   type AdapterLimits,
   AdapterRecord,
@@ -51,6 +31,17 @@ export {
   RUNNING,
   SHUTDOWN,
   stateName,
-} from "./routines/attributes.js";
-export type { DriverRecord } from "./routines/driver.js";
+} from "./records/adapter.js";
+export { CompletionTarget } from "./records/dma.js";
+export type { DriverRecord } from "./records/driver.js";
+export {
+  AdapterHandle as AdapterHandleClass,
+  DriverObjectHandle as DriverObjectHandleClass,
+} from "./records/handles.js";
+export { BlockHistory } from "./records/history.js";
+export type { Clock, FaultPlan, FaultPoint, LogicalMap, Scheduler, Threads } from "./records/host.js";
+export type { EventLog, HandlerError, LiveBlock } from "./records/reporter.js";
+export { type DroppedRequest, PendingRequest, RequestRing } from "./records/requests.js";
 export * as bugChecks from "./verifier/bug-checks.js";
+export type { Callbacks } from "./verifier/callbacks.js";
+export { callSite } from "./verifier/reporter.js";

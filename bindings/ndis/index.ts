@@ -33,6 +33,14 @@ export {
   type StructureName,
   type StructureValues,
 } from "./documented/codec.js";
+export type {
+  AdapterHandle,
+  AllocationHandle,
+  DmaHandle,
+  DriverHandle,
+  DriverObjectHandle,
+  NDIS_HANDLE,
+} from "./documented/handles.js";
 export {
   APC_LEVEL,
   CLOCK_LEVEL,
@@ -47,16 +55,17 @@ export {
 export * from "./documented/physical.js";
 export * from "./documented/status.js";
 export * from "./documented/structures.js";
+export type { AdapterStateName } from "./records/adapter.js";
+export type { BlockExplanation, BugCheck, Provenance, Violation } from "./records/reporter.js";
 export type {
-  AdapterHandle,
-  AllocationHandle,
-  DmaHandle,
-  DriverHandle,
-  DriverObjectHandle,
-  NDIS_HANDLE,
-} from "./records/handles.js";
+  AdapterServices,
+  IndicatedFrame,
+  InterruptHandlers,
+  MachineEvent,
+  MachineTimer,
+  SpinLock,
+} from "./records/services.js";
 export {
-  type AdapterStateName,
   NdisGetSharedDataAlignment,
   NdisMGetDmaAlignment,
   NdisMSetMiniportAttributes,
@@ -92,15 +101,7 @@ export {
   NdisMAllocateNetBufferSGList,
   NdisMFreeNetBufferSGList,
 } from "./routines/scatter-gather-lists.js";
-export {
-  type AdapterServices,
-  adapterServices,
-  type IndicatedFrame,
-  type InterruptHandlers,
-  type MachineEvent,
-  type MachineTimer,
-  type SpinLock,
-} from "./routines/services.js";
+export { adapterServices } from "./routines/services.js";
 export {
   type AllocateSharedMemoryResult,
   NdisMAllocateSharedMemory,
@@ -113,12 +114,5 @@ export {
   NdisFreeSharedMemory,
   NdisSetOptionalHandlers,
 } from "./routines/shared-memory-620.js";
-export {
-  type BlockExplanation,
-  type BugCheck,
-  describeBugCheck,
-  describeViolation,
-  type Provenance,
-  type Violation,
-  ViolationError,
-} from "./verifier/violations.js";
+export { ViolationError } from "./verifier/violation-error.js";
+export { describeBugCheck, describeViolation } from "./verifier/wording.js";

@@ -13,6 +13,7 @@ import {
   type DriverObjectHandle,
   DriverObjectHandleClass,
   describeViolation,
+  environmentOf,
   type NDIS_STATUS,
   type NdisEnvironment,
   ShmemError,
@@ -143,7 +144,7 @@ export class CDriver {
         { field: "arena", value: null },
       );
     }
-    const environment = DriverObjectHandleClass.environmentOf(object) as NdisEnvironment;
+    const environment = environmentOf(DriverObjectHandleClass.machineOf(object) as NdisEnvironment);
     const zone = environment.zones[0];
     if (
       zone === undefined ||

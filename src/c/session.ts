@@ -10,6 +10,7 @@ import {
   type AdapterRecord,
   type AdapterServices,
   adapterServices,
+  type Callbacks,
   type DriverObjectHandle,
   type ErrorCode,
   hex,
@@ -151,7 +152,7 @@ export class Session {
   violate(adapter: CAdapter | null, finding: CFinding, stack?: Stack, also: readonly string[] = []): void {
     const before = this.mark();
     try {
-      this.environment.violate(adapter?.record ?? null, finding);
+      this.environment.reporter.violate(adapter?.record ?? null, finding);
     } finally {
       this.annotate(before, stack, also);
     }
@@ -166,12 +167,13 @@ export class Session {
 
   /** How many findings there are: for `annotate`. */
   mark(): number {
-    return this.environment.violations.length * 65_536 + this.environment.warnings.length;
+    const { violations, warnings } = this.environment.reporter;
+    return violations.length * 65_536 + warnings.length;
   }
 
   /** Remember where the findings since `mark` happened. */
   annotate(mark: number, stack: Stack = this.c.stack(), also: readonly string[] = []): void {
-    const { violations, warnings } = this.environment;
+    const { violations, warnings } = this.environment.reporter;
     if (violations.length * 65_536 + warnings.length === mark) return;
     const where = describeStack(this.c.module.sites, stack);
     const from = Math.floor(mark / 65_536);
@@ -321,15 +323,19 @@ export class Session {
     failure = 0,
   ): number | Promise<number> {
     if (this.dead) return failure;
-    const enter = (): { current: CAdapter | null; inside: string; running: NdisEnvironment | undefined } => {
-      const before = { current: this.current, inside: adapter?.inside ?? "", running: this.environment.enter() };
+    const enter = (): { current: CAdapter | null; inside: string; running: Callbacks | undefined } => {
+      const before = {
+        current: this.current,
+        inside: adapter?.inside ?? "",
+        running: this.environment.callbacks.markRunning(),
+      };
       this.current = adapter;
       if (adapter !== null) adapter.inside = call;
       return before;
     };
     const leave = (given: unknown): void => {
       const before = given as ReturnType<typeof enter>;
-      this.environment.leave(before.running);
+      this.environment.callbacks.restoreRunning(before.running);
       this.current = before.current;
       if (adapter !== null) adapter.inside = before.inside;
     };

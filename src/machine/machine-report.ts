@@ -65,7 +65,7 @@ export function reportOf(parts: MachineParts): MachineReport {
   return {
     seed: parts.seed,
     nowNs: parts.clock.nowNs,
-    steps: environment.step,
+    steps: environment.reporter.step,
     memory: environment.core.stats(),
     requests: {
       synchronous: sum((one) => one.synchronous),
@@ -84,9 +84,9 @@ export function reportOf(parts: MachineParts): MachineReport {
       meanNs: latency.count === 0 ? 0 : Math.round(latency.sumNs / latency.count),
     },
     leaks,
-    violations: environment.violations,
-    warnings: environment.warnings,
-    handlerErrors: environment.handlerErrors,
+    violations: environment.reporter.violations,
+    warnings: environment.reporter.warnings,
+    handlerErrors: environment.reporter.handlerErrors,
     guard: environment.blocks.guardReport(),
     coreDigest: environment.core.digest(),
     logDigest: logDigest(parts.log),

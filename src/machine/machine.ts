@@ -133,11 +133,11 @@ export class Machine {
   }
 
   get violations(): readonly Violation[] {
-    return this.environment.violations;
+    return this.environment.reporter.violations;
   }
 
   get warnings(): readonly Violation[] {
-    return this.environment.warnings;
+    return this.environment.reporter.warnings;
   }
 
   /** Lines of the event log; empty unless `log` is "lines". */
@@ -314,7 +314,7 @@ export class Machine {
       if (one.liveBlocks > 0) {
         const named = environment.blocks.liveBlocksOf(one).map((block) => block.explain.text);
         found.push(
-          environment.record(one, {
+          environment.reporter.record(one, {
             rule: "NothingLiveAtRelease",
             code: "LEAK_AT_RELEASE",
             call: "dispose",
@@ -328,7 +328,7 @@ export class Machine {
     }
     this.core.dispose();
     const first = found[0];
-    if (first !== undefined) environment.raise(first);
+    if (first !== undefined) environment.reporter.raise(first);
   }
 
   [Symbol.dispose](): void {

@@ -96,10 +96,10 @@ export function assemble(
 }
 
 function atLevel(processors: Processors, level: KIRQL, turn: () => void): void {
-  const before = processors.enter(level);
+  const before = processors.setLevel(level);
   try {
     turn();
   } finally {
-    processors.leave(before);
+    processors.restoreLevel(before);
   }
 }

@@ -261,14 +261,14 @@ test("misuse G10: counters go past 2^32 and stay exact", async () => {
   const { machine, adapter, dma, handle } = await open();
   const far = 2 ** 32 - 2;
   counterMovedByHand(handle);
-  machine.environment.step = far;
+  machine.environment.reporter.step = far;
   adapter.record.accepted = far;
   adapter.record.completed = far;
   for (let i = 0; i < 5; i++) NdisMAllocateSharedMemoryAsyncEx(dma, 64, false, i);
   await machine.run();
   assert.equal(adapter.record.accepted, far + 5);
   assert.equal(adapter.record.completed, far + 5);
-  assert.ok(machine.environment.step > 2 ** 32);
+  assert.ok(machine.environment.reporter.step > 2 ** 32);
   assert.match(machine.log.at(-1) ?? "", /^42949673\d\d /);
   const { requests } = machine.report();
   assert.equal(requests.completed, far + 5);

@@ -39,7 +39,13 @@ const machine = Machine.openSync();
 const loaded = await machine.load(driver);
 const pool = await SharedMemoryPool.open();
 const untouched = (one: Machine): string =>
-  JSON.stringify([one.core.imageDigest(), one.adapters.length, one.logDigest(), one.environment.step, one.nowNs]);
+  JSON.stringify([
+    one.core.imageDigest(),
+    one.adapters.length,
+    one.logDigest(),
+    one.environment.reporter.step,
+    one.nowNs,
+  ]);
 
 const SUBJECTS: readonly Subject[] = [
   {

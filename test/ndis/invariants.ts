@@ -21,6 +21,7 @@ import {
   type AdapterRecord,
   type DriverObjectHandle,
   DriverObjectHandleClass,
+  environmentOf,
   type NdisEnvironment,
   ShmemError,
   type VirtualAddress,
@@ -68,13 +69,13 @@ const watched = new WeakSet<NdisEnvironment>();
 
 /** Look at every step of the machine that a driver is loaded into. */
 export function watch(object: DriverObjectHandle): void {
-  const environment = DriverObjectHandleClass.environmentOf(object) as NdisEnvironment;
+  const environment = environmentOf(DriverObjectHandleClass.machineOf(object) as NdisEnvironment);
   if (watched.has(environment)) return;
   watched.add(environment);
-  let step = environment.step;
+  let step = environment.reporter.step;
   let looking = false;
   let seen = 0;
-  Object.defineProperty(environment, "step", {
+  Object.defineProperty(environment.reporter, "step", {
     get: () => step,
     set(next: number) {
       step = next;

@@ -13,13 +13,18 @@
  */
 import type { VirtualAddress } from "../../addresses.js";
 import type { Failure } from "../../core/api.js";
-import { PASSIVE_LEVEL } from "../documented/irql.js";
+import type { NdisChoices } from "../choices/choices.js";
+import { type KIRQL, PASSIVE_LEVEL } from "../documented/irql.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "../documented/physical.js";
-import { Supply } from "../memory/allocation.js";
-import { type PendingRequest, RESERVED, RequestRing, type RequestSource, WAITING } from "../records/requests.js";
+import type { Supply } from "../memory/allocation.js";
+import type { Blocks } from "../memory/blocks.js";
+import { type AdapterRecord, HALTED, INITIALIZING, SHUTDOWN } from "../records/adapter.js";
+import type { CompletionTarget } from "../records/dma.js";
+import type { Clock, Scheduler, Threads } from "../records/host.js";
+import type { Reporter } from "../records/reporter.js";
+import { type DroppedRequest, type PendingRequest, RESERVED, type RequestRing, WAITING } from "../records/requests.js";
 import { cachedOfTag } from "../records/tag.js";
-import { type AdapterRecord, HALTED, INITIALIZING, SHUTDOWN } from "../routines/attributes.js";
-import type { NdisEnvironment } from "./environment.js";
+import type { Callbacks } from "../verifier/callbacks.js";
 
 const COMPLETE = "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE";
 
@@ -31,21 +36,25 @@ export interface LatencySummary {
   sumNs: number;
 }
 
-/** A request that was dropped, for reports. */
-export interface DroppedRequest {
-  readonly sequence: number;
-  readonly lengthBytes: number;
-  /** Step at which it was accepted. */
-  readonly step: number;
+/** What the dispatcher needs of its machine. */
+export interface DispatcherParts {
+  readonly choices: NdisChoices;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly threads: Threads;
+  readonly reporter: Reporter;
+  readonly callbacks: Callbacks;
+  readonly ring: RequestRing;
+  readonly blocks: Blocks;
+  readonly supply: Supply;
 }
 
 export class Dispatcher {
-  readonly ring: RequestRing = new RequestRing();
-  readonly supply: Supply;
+  readonly ring: RequestRing;
   readonly latency: LatencySummary = { count: 0, minNs: 0, maxNs: 0, sumNs: 0 };
   /** Called for each completion with its latency, where somebody keeps them. */
   onLatency: ((latencyNs: number) => void) | null = null;
-  readonly #environment: NdisEnvironment;
+  readonly #parts: DispatcherParts;
   readonly #batchSize: number;
   readonly #pendingLimit: number;
   /** Choice C23. */
@@ -56,12 +65,12 @@ export class Dispatcher {
   /** Adapters whose completion handler is suspended (its promise has not settled). */
   readonly #busy: Set<AdapterRecord> = new Set();
 
-  constructor(environment: NdisEnvironment, batchSize: number) {
-    this.#environment = environment;
+  constructor(parts: DispatcherParts, batchSize: number) {
+    this.#parts = parts;
+    this.ring = parts.ring;
     this.#batchSize = batchSize;
-    this.#pendingLimit = environment.choices.pendingLimit;
-    this.#reserves = environment.choices.memoryTaken === "accepted";
-    this.supply = new Supply(environment, batchSize);
+    this.#pendingLimit = parts.choices.pendingLimit;
+    this.#reserves = parts.choices.memoryTaken === "accepted";
   }
 
   /** True while a completion handler of any adapter runs or is suspended. */
@@ -86,32 +95,39 @@ export class Dispatcher {
 
   /** Why the last allocation through NDIS failed. */
   get lastFailure(): Failure | undefined {
-    return this.supply.lastFailure;
+    return this.#parts.supply.lastFailure;
   }
 
   /** Batches served so far. */
   get batches(): number {
-    return this.supply.batches;
+    return this.#parts.supply.batches;
   }
 
   /** Take a request that was checked in full; null where the queue is full, or memory to be reserved now is not there. */
-  accept(source: RequestSource, lengthBytes: number, tag: number, context: unknown): PendingRequest | null {
+  accept(
+    adapter: AdapterRecord,
+    target: CompletionTarget,
+    lengthBytes: number,
+    tag: number,
+    context: unknown,
+  ): PendingRequest | null {
     const { ring } = this;
     if (ring.served + ring.pending >= this.#pendingLimit) return null;
-    const environment = this.#environment;
+    const { clock, reporter } = this.#parts;
     const request = ring.next();
-    request.source = source;
+    request.adapter = adapter;
+    request.target = target;
     request.context = context;
     request.lengthBytes = lengthBytes;
     request.tag = tag;
     request.sequence = ++this.#sequence;
-    request.acceptedAtNs = environment.clock.nowNs;
-    request.step = environment.step;
+    request.acceptedAtNs = clock.nowNs;
+    request.step = reporter.step;
     request.phase = WAITING;
     request.virtual = 0;
-    if (this.#reserves && !this.#reserve(request, source.adapter)) return null;
+    if (this.#reserves && !this.#reserve(request, adapter)) return null;
     ring.commit();
-    source.adapter.accepted++;
+    adapter.accepted++;
     return request;
   }
 
@@ -119,8 +135,9 @@ export class Dispatcher {
   #reserve(request: PendingRequest, adapter: AdapterRecord): boolean {
     const { lengthBytes, tag } = request;
     const call = "NdisMAllocateSharedMemoryAsyncEx";
-    request.virtual = this.supply.one(adapter, lengthBytes, cachedOfTag(tag), call, "none");
-    request.logical = this.supply.logicalOfLast;
+    const { supply } = this.#parts;
+    request.virtual = supply.one(adapter, lengthBytes, cachedOfTag(tag), call, "none");
+    request.logical = supply.logicalOfLast;
     request.phase = RESERVED;
     if (request.virtual !== 0) return true;
     forget(request);
@@ -132,14 +149,14 @@ export class Dispatcher {
    * Returns how many were served.
    */
   turn(): number {
-    const environment = this.#environment;
+    const { reporter, scheduler, supply } = this.#parts;
     const { ring } = this;
     if (ring.pending === 0) return 0;
-    const count = environment.scheduler.select(ring, Math.min(this.#batchSize, ring.pending));
+    const count = scheduler.select(ring, Math.min(this.#batchSize, ring.pending));
     if (count === 0) return 0;
-    environment.step++;
-    if (environment.log !== null) environment.note(null, `serve ${count} in one call`);
-    this.supply.many(ring, count);
+    reporter.step++;
+    if (reporter.log !== null) reporter.note(null, `serve ${count} in one call`);
+    supply.many(ring, count);
     ring.advance(count);
     return count;
   }
@@ -154,60 +171,53 @@ export class Dispatcher {
     if (this.#delivering) return 0;
     let index = this.#deliverable();
     if (index < 0) return 0;
-    const environment = this.#environment;
-    const { irql, threads } = environment;
-    const insideBefore = environment.inside;
-    const adapterBefore = environment.insideAdapter;
-    const machineBefore = environment.enter();
-    let done = 0;
+    const { callbacks, reporter, threads } = this.#parts;
+    const { irql } = reporter;
     const { ring } = this;
-    let level = ring.servedAt(index).source?.level ?? PASSIVE_LEVEL;
-    const levelBefore = irql.enter(level);
+    let done = 0;
+    let level: KIRQL = ring.servedAt(index).target?.level ?? PASSIVE_LEVEL;
+    callbacks.enter(COMPLETE, null, level);
     this.#delivering = true;
-    environment.inside = COMPLETE;
     try {
       do {
         const request = ring.takeServed(index);
-        const source = request.source as RequestSource;
-        if (source.level !== level) {
-          level = source.level;
-          irql.leave(level);
+        const adapter = request.adapter as AdapterRecord;
+        const target = request.target as CompletionTarget;
+        if (target.level !== level) {
+          level = target.level;
+          irql.restoreLevel(level);
         }
-        environment.insideAdapter = source.adapter;
-        const result = this.#call(request, source);
+        callbacks.adapter = adapter;
+        const result = this.#call(request, adapter, target);
         done++;
         const suspended = typeof result === "object" && result !== null && "then" in result;
-        if (suspended) this.#follow(source.adapter, result);
+        if (suspended) this.#follow(adapter, result);
         const levelAfter = irql.current;
         if (levelAfter !== level) {
-          irql.leave(level);
-          environment.levelNotRestored(source.adapter, COMPLETE, level, levelAfter, suspended);
+          irql.restoreLevel(level);
+          callbacks.checkLevel(adapter, COMPLETE, level, levelAfter, suspended);
         }
         index = done < limit && !threads.runnable ? this.#deliverable() : -1;
       } while (index >= 0);
     } finally {
       this.#delivering = false;
-      irql.leave(levelBefore);
-      environment.inside = insideBefore;
-      environment.insideAdapter = adapterBefore;
-      environment.leave(machineBefore);
+      callbacks.leave();
     }
     return done;
   }
 
   /** Call one handler; what it throws is contained (choice C24). */
-  #call(request: PendingRequest, source: RequestSource): unknown {
-    const environment = this.#environment;
-    const { adapter } = source;
+  #call(request: PendingRequest, adapter: AdapterRecord, target: CompletionTarget): unknown {
+    const { choices, clock, reporter } = this.#parts;
     const { lengthBytes, context, virtual, logical } = request;
-    environment.step++;
-    this.#measure(environment.clock.nowNs - request.acceptedAtNs);
+    reporter.step++;
+    this.#measure(clock.nowNs - request.acceptedAtNs);
     adapter.completed++;
-    if (environment.log !== null) this.#noteCompletion(request, adapter);
+    if (reporter.log !== null) this.#noteCompletion(request, adapter);
     forget(request);
     try {
       if (virtual !== 0) {
-        return source.handler(
+        return target.handler(
           adapter.context,
           virtual as VirtualAddress,
           logical as NDIS_PHYSICAL_ADDRESS,
@@ -216,10 +226,10 @@ export class Dispatcher {
         );
       }
       adapter.completedNull++;
-      const nothing = environment.choices.failedPhysical === "null" ? null : (0 as NDIS_PHYSICAL_ADDRESS);
-      return source.handler(adapter.context, null, nothing, lengthBytes, context);
+      const nothing = choices.failedPhysical === "null" ? null : (0 as NDIS_PHYSICAL_ADDRESS);
+      return target.handler(adapter.context, null, nothing, lengthBytes, context);
     } catch (error) {
-      environment.contain(adapter, COMPLETE, error);
+      reporter.contain(adapter, COMPLETE, error);
       return undefined;
     }
   }
@@ -227,24 +237,7 @@ export class Dispatcher {
   #noteCompletion(request: PendingRequest, adapter: AdapterRecord): void {
     const { virtual, logical, sequence, lengthBytes } = request;
     const result = virtual === 0 ? "null" : `0x${virtual.toString(16)} 0x${logical.toString(16)}`;
-    this.#environment.note(adapter, `complete #${sequence} ${lengthBytes} -> ${result}`);
-  }
-
-  /** True for the start of a block that was served and whose completion has not been delivered (misuse E07). */
-  isUndelivered(virtual: number): boolean {
-    if (this.ring.holds(virtual)) return true;
-    if (!this.#reserves || virtual === 0) return false;
-    for (let i = 0; i < this.ring.pending; i++) if (this.ring.pendingAt(i).virtual === virtual) return true;
-    return false;
-  }
-
-  /** True for every byte of such a block: nobody has been given it yet. */
-  hides(address: number): boolean {
-    const { ring } = this;
-    for (let i = 0; i < ring.served; i++) if (covers(ring.servedAt(i), address)) return true;
-    if (!this.#reserves) return false;
-    for (let i = 0; i < ring.pending; i++) if (covers(ring.pendingAt(i), address)) return true;
-    return false;
+    this.#parts.reporter.note(adapter, `complete #${sequence} ${lengthBytes} -> ${result}`);
   }
 
   /** The requests of an adapter that have not been called back, for reports. */
@@ -253,7 +246,7 @@ export class Dispatcher {
     const found: DroppedRequest[] = [];
     const look = (request: PendingRequest): void => {
       const { sequence, lengthBytes, step } = request;
-      if (request.source?.adapter === adapter) found.push({ sequence, lengthBytes, step });
+      if (request.adapter === adapter) found.push({ sequence, lengthBytes, step });
     };
     for (let i = 0; i < ring.served; i++) look(ring.servedAt(i));
     for (let i = 0; i < ring.pending; i++) look(ring.pendingAt(i));
@@ -265,22 +258,22 @@ export class Dispatcher {
     const { ring } = this;
     const dropped: DroppedRequest[] = [];
     for (let i = 0; i < ring.pending; ) {
-      if (ring.pendingAt(i).source?.adapter === adapter) dropped.push(this.#dropOne(ring.takePending(i), adapter));
+      if (ring.pendingAt(i).adapter === adapter) dropped.push(this.#dropOne(ring.takePending(i), adapter));
       else i++;
     }
     for (let i = 0; i < ring.served; ) {
-      if (ring.servedAt(i).source?.adapter === adapter) dropped.push(this.#dropOne(ring.takeServed(i), adapter));
+      if (ring.servedAt(i).adapter === adapter) dropped.push(this.#dropOne(ring.takeServed(i), adapter));
       else i++;
     }
     return dropped;
   }
 
   #dropOne(request: PendingRequest, adapter: AdapterRecord): DroppedRequest {
-    const environment = this.#environment;
+    const { blocks, reporter } = this.#parts;
     const { sequence, lengthBytes, step, virtual, logical } = request;
     adapter.dropped++;
-    if (environment.log !== null) environment.note(adapter, `drop #${sequence} ${lengthBytes}`);
-    if (virtual !== 0) environment.blocks.reclaim(adapter, virtual, lengthBytes, logical);
+    if (reporter.log !== null) reporter.note(adapter, `drop #${sequence} ${lengthBytes}`);
+    if (virtual !== 0) blocks.reclaim(adapter, virtual, lengthBytes, logical);
     forget(request);
     return { sequence, lengthBytes, step };
   }
@@ -290,11 +283,11 @@ export class Dispatcher {
     const { ring } = this;
     const length = ring.served;
     if (length === 0) return -1;
-    const { choices } = this.#environment;
+    const { choices } = this.#parts;
     const anyBusy = this.#busy.size > 0;
     if (anyBusy && choices.completionOverlap === "serial") return -1;
     for (let index = 0; index < length; index++) {
-      const { adapter } = ring.servedAt(index).source as RequestSource;
+      const adapter = ring.servedAt(index).adapter as AdapterRecord;
       const { state } = adapter;
       if (state === HALTED || state === SHUTDOWN || (anyBusy && this.#busy.has(adapter))) continue;
       if (state === INITIALIZING && choices.completionDuringInitialize === "holdBack") continue;
@@ -305,11 +298,11 @@ export class Dispatcher {
 
   /** The handler is asynchronous: the next completion of its adapter waits (choice C22). */
   #follow(adapter: AdapterRecord, promise: object): void {
-    const environment = this.#environment;
+    const { reporter, threads } = this.#parts;
     this.#busy.add(adapter);
-    environment.threads.adopt(adapter, COMPLETE, promise as PromiseLike<unknown>, (error, failed) => {
+    threads.adopt(adapter, COMPLETE, promise as PromiseLike<unknown>, (error, failed) => {
       this.#busy.delete(adapter);
-      if (failed) environment.contain(adapter, COMPLETE, error);
+      if (failed) reporter.contain(adapter, COMPLETE, error);
     });
   }
 
@@ -326,9 +319,6 @@ export class Dispatcher {
 /** The context may be large: a record that waits to be used again must not keep it alive. */
 function forget(request: PendingRequest): void {
   request.context = null;
-  request.source = null;
-}
-
-function covers({ virtual, lengthBytes }: PendingRequest, address: number): boolean {
-  return virtual !== 0 && address >= virtual && address < virtual + lengthBytes;
+  request.adapter = null;
+  request.target = null;
 }

@@ -6,9 +6,8 @@
  * Init_RegisterSG). All of it is recorded before the first of it is raised. Blocks that leaked stay allocated, so that
  * they can be looked at, until `forceRelease`.
  */
-
 import { type NDIS_STATUS, NDIS_STATUS_SUCCESS, statusName } from "../documented/status.js";
-import type { LiveBlock } from "../memory/blocks.js";
+import { freeAllocation } from "../memory/provider-memory.js";
 import {
   type AdapterLimits,
   AdapterRecord,
@@ -17,33 +16,38 @@ import {
   HALTING,
   INITIALIZING,
   PAUSED,
-  RUNNING,
   SHUTDOWN,
   stateName,
-} from "../routines/attributes.js";
-import type { DriverRecord } from "../routines/driver.js";
-import type { AdapterServices } from "../routines/services.js";
-import { freeAllocation } from "../routines/shared-memory-620.js";
-import type { Violation } from "../verifier/violations.js";
+} from "../records/adapter.js";
+import type { DriverRecord } from "../records/driver.js";
+import { AdapterHandle } from "../records/handles.js";
+import type { LiveBlock, Violation } from "../records/reporter.js";
+import type { AdapterServices } from "../records/services.js";
+import { ADAPTER_LIMIT } from "../records/tag.js";
 import { counted, listBlocks, listRequests } from "../verifier/wording.js";
-import type { NdisEnvironment } from "./environment.js";
+import { environmentOf, type NdisEnvironment } from "./environment.js";
 
-/** Make an adapter of a driver. It is Halted until `beginInitialize`. */
+/** Make an adapter of a driver. It is Halted until `beginInitialize`. `RangeError` after 2^30 - 1 adapters of one machine. */
 export function addAdapter(
   driver: DriverRecord,
   name: string,
   limits: AdapterLimits,
-  services: (adapter: AdapterRecord) => AdapterServices,
+  makeServices: (adapter: AdapterRecord) => AdapterServices,
 ): AdapterRecord {
-  return new AdapterRecord(driver.environment, driver, name, limits, services);
+  const { adapters } = environmentOf(driver.machine);
+  const number = adapters.length + 1;
+  if (number > ADAPTER_LIMIT) throw new RangeError(`one machine can have ${ADAPTER_LIMIT} adapters`);
+  const adapter = new AdapterRecord(driver.machine, driver, number, name, limits, AdapterHandle.make, makeServices);
+  adapters.push(adapter);
+  return adapter;
 }
 
 /** Change the state, with a line in the log. */
 export function setState(adapter: AdapterRecord, state: AdapterState): void {
-  const { environment } = adapter;
+  const environment = environmentOf(adapter.machine);
   adapter.state = state;
-  environment.step++;
-  if (environment.log !== null) environment.note(adapter, stateName(state));
+  environment.reporter.step++;
+  if (environment.reporter.log !== null) environment.reporter.note(adapter, stateName(state));
 }
 
 /** MiniportInitializeEx is about to be called. */
@@ -53,8 +57,9 @@ export function beginInitialize(adapter: AdapterRecord): void {
 
 /** MiniportInitializeEx returned. On failure nothing may be outstanding, and there will be no halt. */
 export function endInitialize(adapter: AdapterRecord, status: NDIS_STATUS): void {
-  const { environment } = adapter;
-  if (environment.log !== null) environment.note(adapter, `MiniportInitializeEx -> ${statusName(status)}`);
+  const environment = environmentOf(adapter.machine);
+  if (environment.reporter.log !== null)
+    environment.reporter.note(adapter, `MiniportInitializeEx -> ${statusName(status)}`);
   if (status === NDIS_STATUS_SUCCESS) {
     setState(adapter, PAUSED);
     return;
@@ -62,7 +67,7 @@ export function endInitialize(adapter: AdapterRecord, status: NDIS_STATUS): void
   const found: Violation[] = [];
   if (adapter.owesErrorLog) {
     found.push(
-      environment.record(adapter, {
+      environment.reporter.record(adapter, {
         rule: "WriteErrorLog",
         code: "WRONG_CONTEXT",
         call: "MiniportInitializeEx",
@@ -88,16 +93,16 @@ export function endHalt(adapter: AdapterRecord): void {
 /** Enter Shutdown: no other handler is called any more; pending requests are dropped, blocks stay (choice C4). */
 export function beginShutdown(adapter: AdapterRecord): void {
   setState(adapter, SHUTDOWN);
-  adapter.environment.dispatcher.drop(adapter);
+  environmentOf(adapter.machine).dispatcher.drop(adapter);
 }
 
 function release(adapter: AdapterRecord, call: string, found: Violation[]): void {
-  const { environment } = adapter;
+  const environment = environmentOf(adapter.machine);
   const { choices } = environment;
   const dropped = environment.dispatcher.drop(adapter);
   if (dropped.length > 0) {
     found.push(
-      environment.record(adapter, {
+      environment.reporter.record(adapter, {
         rule: "NothingPendingAtRelease",
         code: "PENDING_AT_RELEASE",
         call,
@@ -114,7 +119,7 @@ function release(adapter: AdapterRecord, call: string, found: Violation[]): void
     // What NdisMInitializeScatterGatherDma set up has no deregistration: it goes with the adapter.
     if (subordinate || !adapter.driver.ndis5) {
       found.push(
-        environment.record(adapter, {
+        environment.reporter.record(adapter, {
           rule: subordinate ? "DmaChannelIsDeregistered" : "Init_RegisterSG",
           code: "LEAK_AT_RELEASE",
           call,
@@ -129,12 +134,12 @@ function release(adapter: AdapterRecord, call: string, found: Violation[]): void
   setState(adapter, HALTED);
   if (choices.leakAtHalt === "reclaim") forceRelease(adapter);
   const first = found.find((violation) => violation.severity === "violation");
-  if (first !== undefined) environment.raise(first);
+  if (first !== undefined) environment.reporter.raise(first);
 }
 
 function reportLeak(adapter: AdapterRecord, call: string): Violation {
-  const { environment } = adapter;
-  return environment.record(adapter, {
+  const environment = environmentOf(adapter.machine);
+  return environment.reporter.record(adapter, {
     rule: "NothingLiveAtRelease",
     code: "LEAK_AT_RELEASE",
     call,
@@ -147,10 +152,10 @@ function reportLeak(adapter: AdapterRecord, call: string): Violation {
 
 /** Free everything that an adapter still has, without asking it. Other adapters are not touched. Returns what there was. */
 export function forceRelease(adapter: AdapterRecord): LiveBlock[] {
-  const { environment } = adapter;
+  const environment = environmentOf(adapter.machine);
   environment.dispatcher.drop(adapter);
   const blocks = environment.blocks.liveBlocksOf(adapter);
-  for (const allocation of [...adapter.allocations]) freeAllocation(allocation, "reclaim");
+  for (const allocation of [...adapter.allocations]) freeAllocation(environment, adapter, allocation, "reclaim");
   for (const block of blocks) {
     if (environment.core.explain(block.virtual as never).state !== "live") continue;
     const { physical } = environment.blocks.look(block.virtual);
@@ -167,9 +172,4 @@ export function forceRelease(adapter: AdapterRecord): LiveBlock[] {
 /** The adapters that are not halted. */
 export function startedAdapters(environment: NdisEnvironment): AdapterRecord[] {
   return environment.adapters.filter((adapter) => adapter.state !== HALTED);
-}
-
-/** True where the adapter's device may be used. */
-export function isRunning(adapter: AdapterRecord): boolean {
-  return adapter.state === RUNNING;
 }

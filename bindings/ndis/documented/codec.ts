@@ -180,6 +180,16 @@ export function decodeStructure(
   return values;
 }
 
+/** Bytes of a scatter/gather list of `elements` elements in C. */
+export function listBytes(elements: number, platform: Platform): number {
+  return platform === "x64" ? 16 + 24 * elements : 8 + 16 * elements;
+}
+
+/** Bytes of a list in the worst case of a mapping of `maximumPhysicalMapping` bytes: no two pages adjoin (choice C8). */
+export function worstCaseListBytes(maximumPhysicalMapping: number, platform: Platform): number {
+  return listBytes(Math.floor((maximumPhysicalMapping + 8190) / 4096), platform);
+}
+
 /** A scatter/gather list as bytes: 16 + 24 for each element on x64, 8 + 16 on x86. */
 export function encodeScatterGatherList(list: SCATTER_GATHER_LIST, platform: Platform): Uint8Array {
   const head = platform === "x64" ? 16 : 8;

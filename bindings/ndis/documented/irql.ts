@@ -42,8 +42,8 @@ export interface Irql {
   readonly processor: number;
   /** How many simulated spin locks are held on the processor that runs now. */
   readonly locksHeld: number;
-  /** Enter a callback at `level`; returns the level to hand to `leave`. */
-  enter(level: KIRQL): KIRQL;
-  /** Leave a callback: the level is `level` again, whatever the callback left behind. */
-  leave(level: KIRQL): void;
+  /** Go to `level`; returns the level before, for `restoreLevel`. */
+  setLevel(level: KIRQL): KIRQL;
+  /** The level is `level` again, whatever a callback left behind. */
+  restoreLevel(level: KIRQL): void;
 }

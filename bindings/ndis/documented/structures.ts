@@ -7,7 +7,7 @@
  * `MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE`. Sources: `ndis.h`, `ndis/objectheader.h`, and the DDI pages.
  */
 import type { VirtualAddress } from "../../addresses.js";
-import type { AdapterHandle, DriverHandle, DriverObjectHandle } from "../records/handles.js";
+import type { AdapterHandle, DriverHandle, DriverObjectHandle } from "./handles.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "./physical.js";
 import type { NDIS_STATUS } from "./status.js";
 

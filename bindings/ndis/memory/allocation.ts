@@ -4,17 +4,30 @@
  * The arrays that cross the seam are made once. Quotas, map registers (choice C33), injected failures and guard mode decide
  * here whether the core is asked at all, and for how much.
  */
-import type { AllocationBatch, Failure, FailureReason } from "../../core/api.js";
-import type { NdisEnvironment } from "../dispatch/environment.js";
-import { FAILED, type RequestRing, type RequestSource, WAITING } from "../records/requests.js";
+import type { AllocationBatch, CoreApi, Failure, FailureReason } from "../../core/api.js";
+import type { NdisChoices } from "../choices/choices.js";
+import type { AdapterRecord } from "../records/adapter.js";
+import type { FaultPlan, LogicalMap } from "../records/host.js";
+import type { Reporter } from "../records/reporter.js";
+import { FAILED, type RequestRing, WAITING } from "../records/requests.js";
 import { cachedOfTag, tagOf } from "../records/tag.js";
-import type { AdapterRecord } from "../routines/attributes.js";
-import { pages } from "./blocks.js";
+import { type Blocks, pages } from "./blocks.js";
+
+/** What the allocations of a machine need of it. */
+export interface SupplyParts {
+  readonly core: CoreApi;
+  readonly blocks: Blocks;
+  readonly choices: NdisChoices;
+  readonly iommu: LogicalMap | null;
+  readonly reporter: Reporter;
+  /** May be replaced between calls. */
+  readonly faults: FaultPlan | null;
+}
 
 const COMPLETE = "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE";
 
 export class Supply {
-  readonly #environment: NdisEnvironment;
+  readonly #parts: SupplyParts;
   readonly #batch: AllocationBatch;
   /** Guard mode: which entries of the batch are guarded. */
   readonly #sampled: Uint8Array;
@@ -26,8 +39,8 @@ export class Supply {
   batches = 0;
   batchedRequests = 0;
 
-  constructor(environment: NdisEnvironment, batchSize: number) {
-    this.#environment = environment;
+  constructor(parts: SupplyParts, batchSize: number) {
+    this.#parts = parts;
     this.#sampled = new Uint8Array(batchSize);
     this.#batch = {
       count: 0,
@@ -47,7 +60,7 @@ export class Supply {
     call: string,
     point: "synchronous" | "none",
   ): number {
-    const { blocks, faults } = this.#environment;
+    const { blocks, faults } = this.#parts;
     this.logicalOfLast = 0;
     if (point === "synchronous" && faults?.strikes(point, adapter.number, lengthBytes) === true) {
       this.#fail("injected");
@@ -69,8 +82,8 @@ export class Supply {
 
   /** Serve the first `count` pending requests in one call into the core: `virtual` and `logical` of each are set afterwards. */
   many(ring: RequestRing, count: number): void {
-    const environment = this.#environment;
-    const { blocks, faults } = environment;
+    const parts = this.#parts;
+    const { blocks, faults } = parts;
     if (blocks.bare && faults === null) {
       this.#manyBare(ring, count);
       return;
@@ -78,17 +91,17 @@ export class Supply {
     const { guard } = blocks;
     blocks.bytes.assertReachable();
     if (guard !== null) blocks.inspectSome("serve");
-    const limited = environment.choices.mapRegisters !== null;
+    const limited = parts.choices.mapRegisters !== null;
     let entries = 0;
     for (let i = 0; i < count; i++) {
       const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
-      const { adapter } = request.source as RequestSource;
+      const adapter = request.adapter as AdapterRecord;
       const { lengthBytes } = request;
       if (faults?.strikes("service", adapter.number, lengthBytes) === true) {
         this.#fail("injected");
         request.phase = FAILED;
-        if (environment.log !== null) environment.note(adapter, `injected #${request.sequence}`);
+        if (parts.reporter.log !== null) parts.reporter.note(adapter, `injected #${request.sequence}`);
         continue;
       }
       const bound = limited || adapter.limits.quotaBytes !== null;
@@ -106,7 +119,7 @@ export class Supply {
     }
     if (entries > 0) {
       this.#batch.count = entries;
-      environment.core.serveBatch(this.#batch);
+      parts.core.serveBatch(this.#batch);
       this.batches++;
       this.batchedRequests += entries;
     }
@@ -120,7 +133,7 @@ export class Supply {
     for (let i = 0; i < count; i++) {
       const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
-      const { adapter } = request.source as RequestSource;
+      const adapter = request.adapter as AdapterRecord;
       const { lengthBytes } = request;
       if (adapter.limits.quotaBytes !== null && !this.withinLimits(adapter, lengthBytes)) {
         request.phase = FAILED;
@@ -135,18 +148,18 @@ export class Supply {
     }
     if (entries === 0) return;
     this.#batch.count = entries;
-    this.#environment.core.serveBatch(this.#batch);
+    this.#parts.core.serveBatch(this.#batch);
     this.batches++;
     this.batchedRequests += entries;
     let at = 0;
     for (let i = 0; i < count; i++) {
       const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
-      const { adapter } = request.source as RequestSource;
+      const adapter = request.adapter as AdapterRecord;
       const start = addresses[at] as number;
       if (start === 0) {
         adapter.liveBytes -= request.lengthBytes;
-        this.lastFailure = this.#environment.core.lastFailure;
+        this.lastFailure = this.#parts.core.lastFailure;
       } else {
         request.virtual = start;
         request.logical = physicals[at] as number;
@@ -158,13 +171,13 @@ export class Supply {
 
   #readAnswers(ring: RequestRing, count: number, limited: boolean): void {
     const { addresses, physicals } = this.#batch;
-    const { guard } = this.#environment.blocks;
+    const { guard } = this.#parts.blocks;
     let entry = 0;
     let short = false;
     for (let i = 0; i < count; i++) {
       const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
-      const { adapter } = request.source as RequestSource;
+      const adapter = request.adapter as AdapterRecord;
       const { lengthBytes } = request;
       const start = addresses[entry] as number;
       const physical = physicals[entry] as number;
@@ -184,11 +197,11 @@ export class Supply {
 
   /** Some had no room while blocks were held in quarantine: those go back to the core now, and the losers try once more. */
   #again(ring: RequestRing, count: number): void {
-    if (!this.#environment.blocks.giveWhatIsHeldBack()) return;
+    if (!this.#parts.blocks.giveWhatIsHeldBack()) return;
     for (let i = 0; i < count; i++) {
       const request = ring.pendingAt(i);
       if (request.virtual !== 0 || request.phase !== WAITING) continue;
-      const { adapter } = request.source as RequestSource;
+      const adapter = request.adapter as AdapterRecord;
       request.virtual = this.one(adapter, request.lengthBytes, cachedOfTag(request.tag), COMPLETE, "none");
       request.logical = this.logicalOfLast;
     }
@@ -196,13 +209,13 @@ export class Supply {
 
   /** Ask the core for one block; false where it has none. */
   #ask(adapter: AdapterRecord, lengthBytes: number, cached: boolean, sampled: boolean): boolean {
-    const environment = this.#environment;
-    const coreBytes = environment.blocks.coreBytes(lengthBytes, sampled);
+    const parts = this.#parts;
+    const coreBytes = parts.blocks.coreBytes(lengthBytes, sampled);
     if (coreBytes === 0) return false;
     const batch = this.#batch;
     batch.count = 1;
     this.#fillEntry(0, adapter, coreBytes, tagOf(adapter.number, cached));
-    environment.core.serveBatch(batch);
+    parts.core.serveBatch(batch);
     return batch.addresses[0] !== 0;
   }
 
@@ -215,7 +228,7 @@ export class Supply {
     call: string,
     sampled: boolean,
   ): number {
-    const { blocks, iommu } = this.#environment;
+    const { blocks, iommu } = this.#parts;
     const given = blocks.granted(adapter, start, physical, lengthBytes, call, sampled);
     const first = physical + (given - start);
     this.logicalOfLast = iommu === null ? first : iommu.map(adapter.number, first, lengthBytes, "both");
@@ -237,7 +250,7 @@ export class Supply {
   /** Quota and map registers (choice C33). */
   withinLimits(adapter: AdapterRecord, lengthBytes: number): boolean {
     const { quotaBytes } = adapter.limits;
-    const { mapRegisters } = this.#environment.choices;
+    const { mapRegisters } = this.#parts.choices;
     const fits =
       (quotaBytes === null || adapter.liveBytes + lengthBytes <= quotaBytes) &&
       (mapRegisters === null || adapter.mappedPages + pages(lengthBytes) <= mapRegisters);
@@ -246,13 +259,13 @@ export class Supply {
   }
 
   #outOfMemory(lengthBytes: number, sampled: boolean): void {
-    const { core } = this.#environment;
+    const { core } = this.#parts;
     this.lastFailure = core.lastFailure;
     if (sampled && core.stats().largestFreeBytes >= lengthBytes) this.#fail("guard");
   }
 
   #fail(reason: FailureReason): void {
-    const { freeBytes, largestFreeBytes } = this.#environment.core.stats();
+    const { freeBytes, largestFreeBytes } = this.#parts.core.stats();
     this.lastFailure = { reason, freeBytes, largestFreeBytes };
   }
 }

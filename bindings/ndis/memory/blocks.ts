@@ -10,25 +10,37 @@
  * quarantine, damaged for ever, or until the next PASSIVE turn (choice C26).
  */
 import { hex, type VirtualAddress } from "../../addresses.js";
-import type { Arena } from "../../core/api.js";
+import type { CoreApi } from "../../core/api.js";
 import type { ZonePlan } from "../../core/options.js";
-import type { NdisEnvironment } from "../dispatch/environment.js";
-import { callSite } from "../dispatch/environment.js";
+import type { NdisChoices } from "../choices/choices.js";
+import type { AdapterRecord } from "../records/adapter.js";
+import type { BlockHistory } from "../records/history.js";
+import type { LogicalMap, Scheduler } from "../records/host.js";
+import type { BlockExplanation, LiveBlock, Reporter, Violation } from "../records/reporter.js";
+import type { RequestRing } from "../records/requests.js";
 import { adapterOfTag, TAG_PROVIDER } from "../records/tag.js";
-import type { AdapterRecord } from "../routines/attributes.js";
-import type { BlockExplanation, Violation } from "../verifier/violations.js";
-import { ZoneBytes } from "./arena-bytes.js";
+import { callSite } from "../verifier/reporter.js";
+import type { ZoneBytes } from "./arena-bytes.js";
 import { damageFinding, Guard, type GuardOptions } from "./guard.js";
 import { type GuardReport, Retirement } from "./quarantine.js";
 
 /** The pattern of fresh blocks (choice C15). */
 export const FRESH_PATTERN = 0xcd;
 
-/** One live block, as reports name it. */
-export interface LiveBlock {
-  readonly virtual: number;
-  readonly lengthBytes: number;
-  readonly explain: BlockExplanation;
+/** What the blocks of a machine need of it. */
+export interface BlocksParts {
+  readonly core: CoreApi;
+  readonly zones: readonly ZonePlan[];
+  readonly choices: NdisChoices;
+  readonly reporter: Reporter;
+  readonly scheduler: Scheduler;
+  readonly iommu: LogicalMap | null;
+  readonly history: BlockHistory | null;
+  /** Served requests whose completion has not been delivered. */
+  readonly ring: RequestRing;
+  /** Keep the caller's stack with each block. */
+  readonly sites: boolean;
+  explain(address: number): BlockExplanation;
 }
 
 /** What is at a virtual address, for a free that has to be explained. */
@@ -52,27 +64,26 @@ export class Blocks {
   readonly guard: Guard | null;
   readonly retirement: Retirement;
   readonly bytes: ZoneBytes;
-  readonly #environment: NdisEnvironment;
+  readonly #parts: BlocksParts;
   readonly #zones: readonly ZonePlan[];
   readonly #fills: boolean;
   #zone: ZonePlan;
   #random: number;
 
-  constructor(environment: NdisEnvironment, arena: Arena | null, seed: number, guard: GuardOptions | null) {
-    this.#environment = environment;
-    this.#zones = environment.zones;
-    const first = environment.zones[0];
+  constructor(parts: BlocksParts, bytes: ZoneBytes, seed: number, guard: GuardOptions | null) {
+    this.#parts = parts;
+    this.#zones = parts.zones;
+    const first = parts.zones[0];
     if (first === undefined) throw new RangeError("a machine needs a zone");
     this.#zone = first;
     this.#random = seed >>> 0 || 1;
-    this.bytes = new ZoneBytes(arena, environment.zones);
-    const { choices, core } = environment;
-    this.#fills = arena !== null && choices.contents !== "untouched";
+    this.bytes = bytes;
+    const { choices, core, history } = parts;
+    this.#fills = bytes.present && choices.contents !== "untouched";
     this.guard =
       guard === null ? null : new Guard(guard, core.frameSize, choices.guardTail === "checked", this.bytes, seed);
-    this.retirement = new Retirement(environment, this.guard);
-    const { history } = environment;
-    this.plain = guard === null && environment.iommu === null && choices.freedFrames === "atOnce";
+    this.retirement = new Retirement(parts, this.guard);
+    this.plain = guard === null && parts.iommu === null && choices.freedFrames === "atOnce";
     this.bare = this.plain && !this.#fills && history === null && choices.mapRegisters === null;
   }
 
@@ -109,7 +120,7 @@ export class Blocks {
 
   /** What is at an address. */
   look(virtual: number): Sight {
-    const { core, history } = this.#environment;
+    const { core, history } = this.#parts;
     const known = core.explain(virtual as VirtualAddress);
     const nothing = { given: 0, lengthBytes: 0, tag: 0, physical: 0, coreStart: 0 };
     const wasBlock = history?.of(virtual)?.freedAt !== null && history?.of(virtual)?.freedAt !== undefined;
@@ -139,12 +150,11 @@ export class Blocks {
 
   /** A sentence where the block is in a state that the core does not know. */
   specialStateOf(address: number): string | null {
-    const environment = this.#environment;
-    if (environment.dispatcher.isUndelivered(address)) {
+    if (this.#parts.ring.isUndelivered(address)) {
       return "Its completion has not been delivered yet: the driver has not received it.";
     }
     if (this.plain) return null;
-    const coreStart = environment.core.explain(address as VirtualAddress).block?.virtual ?? 0;
+    const coreStart = this.#parts.core.explain(address as VirtualAddress).block?.virtual ?? 0;
     const retired = this.retirement.at(coreStart);
     if (retired !== undefined) {
       const why = {
@@ -164,7 +174,7 @@ export class Blocks {
   /** False for a block that the core holds and no device may touch any more. */
   deviceMayReach(virtual: number): boolean {
     if (this.retirement.size === 0) return true;
-    const start = this.#environment.core.explain(virtual as VirtualAddress).block?.virtual ?? 0;
+    const start = this.#parts.core.explain(virtual as VirtualAddress).block?.virtual ?? 0;
     return this.retirement.at(start) === undefined;
   }
 
@@ -202,39 +212,39 @@ export class Blocks {
 
   /** Counters and history of a block that an adapter gets. */
   counted(adapter: AdapterRecord, virtual: number, lengthBytes: number, call: string): void {
-    const environment = this.#environment;
+    const parts = this.#parts;
     adapter.liveBlocks++;
     adapter.liveBytes += lengthBytes;
-    if (environment.choices.mapRegisters !== null) adapter.mappedPages += pages(lengthBytes);
-    if (environment.history !== null) {
-      environment.history.allocated(virtual, lengthBytes, adapter.number, this.#where(call));
+    if (parts.choices.mapRegisters !== null) adapter.mappedPages += pages(lengthBytes);
+    if (parts.history !== null) {
+      parts.history.allocated(virtual, lengthBytes, adapter.number, this.#where(call));
     }
   }
 
   /** A block left an adapter. */
   released(adapter: AdapterRecord, virtual: number, lengthBytes: number, call: string): void {
-    const environment = this.#environment;
+    const parts = this.#parts;
     adapter.liveBlocks--;
     adapter.liveBytes -= lengthBytes;
-    if (environment.choices.mapRegisters !== null) adapter.mappedPages -= pages(lengthBytes);
-    if (environment.history !== null) environment.history.freed(virtual, this.#where(call));
+    if (parts.choices.mapRegisters !== null) adapter.mappedPages -= pages(lengthBytes);
+    if (parts.history !== null) parts.history.freed(virtual, this.#where(call));
   }
 
   /** The free of a block whose every field was found right, where `plain` is false. Reports damage when all is done. */
   give(adapter: AdapterRecord, sight: Sight, logical: number, call: string): void {
-    const environment = this.#environment;
-    environment.iommu?.unmap(logical);
+    const parts = this.#parts;
+    parts.iommu?.unmap(logical);
     this.released(adapter, sight.given, sight.lengthBytes, call);
     const guarded = this.guard?.find(sight.given) ?? null;
     if (guarded !== null) {
       this.retirement.retireGuarded(guarded, call);
       return;
     }
-    if (environment.choices.freedFrames === "deferred" && environment.irql.current >= 2) {
+    if (parts.choices.freedFrames === "deferred" && parts.reporter.irql.current >= 2) {
       this.retirement.defer(adapter, sight.coreStart, sight.given, sight.lengthBytes);
       return;
     }
-    environment.core.free(sight.coreStart as VirtualAddress);
+    parts.core.free(sight.coreStart as VirtualAddress);
   }
 
   /** Memory ran out: whatever is only held back goes to the core now. True where that may have helped. */
@@ -259,27 +269,28 @@ export class Blocks {
 
   /** NDIS itself gives a block back: at halt, shutdown, or a forced release. `virtual`: as given to the driver. */
   reclaim(adapter: AdapterRecord, virtual: number, lengthBytes: number, logical: number): void {
-    const environment = this.#environment;
+    const parts = this.#parts;
+    const { reporter } = parts;
     const guarded = this.guard?.find(virtual);
     if (guarded !== undefined) {
       const damage = guarded.damaged || !this.bytes.reachable ? null : (this.guard?.inspect(guarded) ?? null);
-      if (damage !== null) environment.record(adapter, damageFinding(guarded, damage, "reclaim", "free"));
+      if (damage !== null) parts.reporter.record(adapter, damageFinding(guarded, damage, "reclaim", "free"));
       this.guard?.drop(guarded);
     }
-    environment.core.free((guarded?.coreStart ?? virtual) as VirtualAddress);
-    if (environment.iommu !== null && logical !== 0) environment.iommu.unmap(logical);
+    parts.core.free((guarded?.coreStart ?? virtual) as VirtualAddress);
+    if (parts.iommu !== null && logical !== 0) parts.iommu.unmap(logical);
     this.released(adapter, virtual, lengthBytes, "reclaim");
-    if (environment.log !== null) environment.note(adapter, `reclaim ${hex(virtual)} ${lengthBytes}`);
+    if (reporter.log !== null) reporter.note(adapter, `reclaim ${hex(virtual)} ${lengthBytes}`);
   }
 
   /** The live blocks of an adapter, by walking the core: slow, for reports. Ends early once all are found. */
   liveBlocksOf(adapter: AdapterRecord): LiveBlock[] {
-    const environment = this.#environment;
-    const { core } = environment;
+    const parts = this.#parts;
+    const { core } = parts;
     const found: LiveBlock[] = [];
     const wanted = adapter.liveBlocks;
     const add = (virtual: number, lengthBytes: number): void => {
-      found.push({ virtual, lengthBytes, explain: environment.explain(virtual) });
+      found.push({ virtual, lengthBytes, explain: parts.explain(virtual) });
     };
     for (const one of adapter.allocations) if (one.virtual !== 0) add(one.virtual, one.lengthBytes);
     for (const zone of this.#zones) {
@@ -308,18 +319,19 @@ export class Blocks {
   }
 
   #where(call: string): { step: number; call: string; site?: string } {
-    const { step, sites } = this.#environment;
+    const { reporter, sites } = this.#parts;
+    const { step } = reporter;
     return sites ? { step, call, site: callSite() } : { step, call };
   }
 
   /** The whole frames of a block, so that the slack is defined too (misuse C07). */
   #fill(physical: number, lengthBytes: number): void {
-    const { frameSize } = this.#environment.core;
+    const { frameSize } = this.#parts.core;
     this.#fillExactly(physical, Math.ceil(lengthBytes / frameSize) * frameSize);
   }
 
   #fillExactly(physical: number, lengthBytes: number): void {
-    const { contents } = this.#environment.choices;
+    const { contents } = this.#parts.choices;
     if (contents !== "random") {
       this.bytes.fill(physical, lengthBytes, contents === "zero" ? 0 : FRESH_PATTERN);
       return;

@@ -6,29 +6,33 @@
  * the order of the parameters (misuse B13, choice C27). Nothing has changed where a refusal is raised.
  */
 import { hex, isAddress, type VirtualAddress } from "../../addresses.js";
+import type { CoreApi } from "../../core/api.js";
 import type { ErrorCode, Mismatch } from "../../errors.js";
+import type { NdisChoices } from "../choices/choices.js";
+import type { AdapterRecord } from "../records/adapter.js";
+import type { LogicalMap } from "../records/host.js";
+import type { Reporter } from "../records/reporter.js";
+import type { RequestRing } from "../records/requests.js";
 import { adapterOfTag, cachedOfTag, TAG_PROVIDER } from "../records/tag.js";
-import type { AdapterRecord } from "../routines/attributes.js";
 import * as bugChecks from "../verifier/bug-checks.js";
 import { describe } from "../verifier/checks.js";
-import type { Sight } from "./blocks.js";
+import type { Blocks, Sight } from "./blocks.js";
 
-/** SDV rule NdisMFreeSharedMemory, and our extension of it to the other calls. Always false when it returns. */
-export function refuseInShutdown(adapter: AdapterRecord, call: string, address: unknown = null): boolean {
-  const free = call === "NdisMFreeSharedMemory";
-  adapter.environment.violate(adapter, {
-    rule: free ? "NdisMFreeSharedMemory" : "NothingInShutdown",
-    code: "WRONG_CONTEXT",
-    call,
-    message: `${call} must not be called in MiniportShutdownEx, or after it`,
-    basis: free ? "documented" : "choice",
-    ...(isAddress(address) ? { address } : {}),
-  });
-  return false;
+/** What a free needs of the machine. */
+export interface FreeParts {
+  readonly core: CoreApi;
+  readonly blocks: Blocks;
+  readonly choices: NdisChoices;
+  readonly iommu: LogicalMap | null;
+  readonly reporter: Reporter;
+  readonly ring: RequestRing;
+  /** By number, from 1. */
+  readonly adapters: readonly AdapterRecord[];
 }
 
 /** The free field by field: to say what is wrong, or because something stands between driver and core (see blocks.ts). */
 export function freeCarefully(
+  parts: FreeParts,
   adapter: AdapterRecord,
   call: string,
   length: unknown,
@@ -36,9 +40,9 @@ export function freeCarefully(
   virtual: unknown,
   physical: unknown,
 ): void {
-  const { environment } = adapter;
+  const { blocks, reporter } = parts;
   if (virtual === null) {
-    environment.violate(adapter, {
+    parts.reporter.violate(adapter, {
       rule: "NullCheck",
       code: "INVALID_ARGUMENT",
       call,
@@ -62,13 +66,13 @@ export function freeCarefully(
     refuseArgument(adapter, call, "Cached", cached, "", "must be true or false");
     return;
   }
-  const sight = environment.blocks.look(virtual);
+  const sight = blocks.look(virtual);
   if (sight.state !== "block") {
-    refuseAddress(adapter, call, virtual, physical, sight);
+    refuseAddress(parts, adapter, call, virtual, physical, sight);
     return;
   }
-  if (environment.dispatcher.isUndelivered(virtual)) {
-    environment.violate(adapter, {
+  if (parts.ring.isUndelivered(virtual)) {
+    parts.reporter.violate(adapter, {
       rule: "FreeOfLiveBlock",
       code: "NEVER_ALLOCATED",
       call,
@@ -79,13 +83,13 @@ export function freeCarefully(
     });
     return;
   }
-  const owner = ownerOfFree(adapter, call, length, cached, physical, sight);
+  const owner = ownerOfFree(parts, adapter, call, length, cached, physical, sight);
   if (owner === null) return;
-  if (environment.blocks.guard !== null) environment.blocks.bytes.assertReachable();
-  if (environment.log !== null) environment.note(adapter, `${call} ${String(length)} ${hex(virtual)}`);
+  if (blocks.guard !== null) blocks.bytes.assertReachable();
+  if (reporter.log !== null) reporter.note(adapter, `${call} ${String(length)} ${hex(virtual)}`);
   owner.freed++;
-  const logical = environment.iommu === null ? sight.physical : environment.iommu.logicalOf(sight.physical);
-  environment.blocks.give(owner, sight, logical, call);
+  const logical = parts.iommu === null ? sight.physical : parts.iommu.logicalOf(sight.physical);
+  blocks.give(owner, sight, logical, call);
 }
 
 function refuseArgument(
@@ -96,7 +100,7 @@ function refuseArgument(
   unit: string,
   rule: string,
 ): void {
-  adapter.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "ArgumentsAreValid",
     code: "INVALID_ARGUMENT",
     call,
@@ -108,8 +112,14 @@ function refuseArgument(
 }
 
 /** The address is not the start of a live block: 0x7C/03, or 0xE6/03 for a second free under the verifier. */
-function refuseAddress(adapter: AdapterRecord, call: string, virtual: number, physical: number, sight: Sight): void {
-  const { environment } = adapter;
+function refuseAddress(
+  parts: FreeParts,
+  adapter: AdapterRecord,
+  call: string,
+  virtual: number,
+  physical: number,
+  sight: Sight,
+): void {
   let code: ErrorCode = "FOREIGN_ADDRESS";
   let message = `${hex(virtual)} is in no memory of this machine`;
   if (sight.state === "interior") {
@@ -122,11 +132,11 @@ function refuseAddress(adapter: AdapterRecord, call: string, virtual: number, ph
     code = "NEVER_ALLOCATED";
     message = `no block was ever handed out at ${hex(virtual)}`;
   }
-  if (looksExchanged(adapter, virtual, physical)) {
+  if (looksExchanged(parts.core, virtual, physical)) {
     message += "; VirtualAddress and PhysicalAddress look exchanged";
   }
-  const twice = code === "ALREADY_FREED" && environment.blocks.guard !== null;
-  environment.violate(adapter, {
+  const twice = code === "ALREADY_FREED" && parts.blocks.guard !== null;
+  parts.reporter.violate(adapter, {
     rule: "FreeOfLiveBlock",
     code,
     call,
@@ -139,8 +149,8 @@ function refuseAddress(adapter: AdapterRecord, call: string, virtual: number, ph
   });
 }
 
-function looksExchanged(adapter: AdapterRecord, virtual: number, physical: number): boolean {
-  const known = adapter.environment.core.explain(physical as VirtualAddress);
+function looksExchanged(core: CoreApi, virtual: number, physical: number): boolean {
+  const known = core.explain(physical as VirtualAddress);
   return known.state === "live" && known.block?.virtual === physical && virtual !== physical;
 }
 
@@ -149,6 +159,7 @@ function looksExchanged(adapter: AdapterRecord, virtual: number, physical: numbe
  * block is to be freed: the caller where all is right, anybody under the lenient answers of choice C27, null otherwise.
  */
 function ownerOfFree(
+  parts: FreeParts,
   adapter: AdapterRecord,
   call: string,
   length: unknown,
@@ -156,12 +167,11 @@ function ownerOfFree(
   physical: number,
   sight: Sight,
 ): AdapterRecord | null {
-  const { environment } = adapter;
-  const { choices } = environment;
+  const { choices, iommu } = parts;
   const { tag, given } = sight;
-  const owner = environment.adapters[adapterOfTag(tag) - 1];
+  const owner = parts.adapters[adapterOfTag(tag) - 1];
   if ((tag & TAG_PROVIDER) !== 0 || owner === undefined) {
-    environment.violate(adapter, {
+    parts.reporter.violate(adapter, {
       rule: "FreeByTheCallOfTheAllocation",
       code: "WRONG_HANDLE",
       call,
@@ -172,7 +182,7 @@ function ownerOfFree(
     });
     return null;
   }
-  const expected = environment.iommu === null ? sight.physical : environment.iommu.logicalOf(sight.physical);
+  const expected = iommu === null ? sight.physical : iommu.logicalOf(sight.physical);
   const mismatches: Mismatch[] = [];
   const codes: ErrorCode[] = [];
   const differs = (code: ErrorCode, field: string, is: unknown, wanted: unknown, unit: string): void => {
@@ -189,7 +199,7 @@ function ownerOfFree(
   const onlyCached = codes.length === 1 && code === "CACHED_MISMATCH";
   const lenient = choices.freeMismatch === "freeByAddress" || (onlyCached && choices.cachedMismatch === "warn");
   const hint = codes.includes("PHYSICAL_MISMATCH") ? physicalHint(physical, expected) : "";
-  environment.violate(adapter, {
+  parts.reporter.violate(adapter, {
     rule: "FreeMatchesAllocation",
     code,
     call,

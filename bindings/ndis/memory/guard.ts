@@ -14,8 +14,8 @@
  */
 import { hex } from "../../addresses.js";
 import { integer, type Table, table } from "../../validate/index.js";
-import type { Finding } from "../dispatch/environment.js";
-import type { AdapterRecord } from "../routines/attributes.js";
+import type { AdapterRecord } from "../records/adapter.js";
+import type { Finding } from "../records/reporter.js";
 import * as bugChecks from "../verifier/bug-checks.js";
 import type { ZoneBytes } from "./arena-bytes.js";
 

@@ -8,10 +8,18 @@
  * To the core they are live; to drivers and devices they are gone.
  */
 import type { VirtualAddress } from "../../addresses.js";
-import type { NdisEnvironment } from "../dispatch/environment.js";
-import type { AdapterRecord } from "../routines/attributes.js";
-import type { Violation } from "../verifier/violations.js";
+import type { CoreApi } from "../../core/api.js";
+import type { AdapterRecord } from "../records/adapter.js";
+import type { Scheduler } from "../records/host.js";
+import type { Reporter, Violation } from "../records/reporter.js";
 import { type Damage, damageFinding, type Guard, type GuardedBlock } from "./guard.js";
+
+/** What the quarantine needs of its machine. */
+export interface QuarantineParts {
+  readonly core: CoreApi;
+  readonly reporter: Reporter;
+  readonly scheduler: Scheduler;
+}
 
 /** A block that has left its driver and is still live in the core. */
 export interface RetiredBlock {
@@ -33,14 +41,14 @@ export interface GuardReport {
 }
 
 export class Retirement {
-  readonly #environment: NdisEnvironment;
+  readonly #parts: QuarantineParts;
   readonly #guard: Guard | null;
   readonly #retired: Map<number, RetiredBlock> = new Map();
   #quarantinedBytes = 0;
   #passiveTurnIsDue = false;
 
-  constructor(environment: NdisEnvironment, guard: Guard | null) {
-    this.#environment = environment;
+  constructor(parts: QuarantineParts, guard: Guard | null) {
+    this.#parts = parts;
     this.#guard = guard;
   }
 
@@ -61,7 +69,7 @@ export class Retirement {
 
   /** A guarded block was freed: look at its padding, fill it, keep it. Raises what was found when all is done. */
   retireGuarded(block: GuardedBlock, call: string): void {
-    const environment = this.#environment;
+    const { reporter } = this.#parts;
     const guard = this.#guard as Guard;
     const damage = block.damaged ? null : guard.inspect(block);
     guard.drop(block);
@@ -69,9 +77,9 @@ export class Retirement {
     const why = damage !== null || block.damaged ? "damaged" : "quarantine";
     guard.bury(block);
     this.#retire({ coreStart, coreBytes, given, lengthBytes, adapter, why, guarded: block });
-    const found = damage === null ? null : environment.record(adapter, damageFinding(block, damage, call, "free"));
+    const found = damage === null ? null : reporter.record(adapter, damageFinding(block, damage, call, "free"));
     this.#shrinkQuarantine(guard.quarantineBytes);
-    if (found !== null) environment.raise(found);
+    if (found !== null) reporter.raise(found);
   }
 
   #retire(block: RetiredBlock): void {
@@ -79,7 +87,7 @@ export class Retirement {
     if (block.why !== "damaged") this.#quarantinedBytes += block.coreBytes;
     if (block.why !== "deferred" || this.#passiveTurnIsDue) return;
     this.#passiveTurnIsDue = true;
-    this.#environment.scheduler.later("passive", () => {
+    this.#parts.scheduler.later("passive", () => {
       this.#passiveTurnIsDue = false;
       for (const one of [...this.#retired.values()]) if (one.why === "deferred") this.#return(one);
     });
@@ -102,17 +110,17 @@ export class Retirement {
   }
 
   #return(block: RetiredBlock): boolean {
-    const environment = this.#environment;
+    const { reporter, core } = this.#parts;
     this.#quarantinedBytes -= block.coreBytes;
     const damage = block.guarded === null ? null : (this.#guard?.exhume(block.guarded) ?? null);
     if (damage !== null && block.guarded !== null) {
       this.#retired.set(block.coreStart, { ...block, why: "damaged" });
       // Recorded and not raised: whoever triggers this is not the one to blame.
-      environment.record(block.adapter, damageFinding(block.guarded, damage, "quarantine", "allocation"));
+      reporter.record(block.adapter, damageFinding(block.guarded, damage, "quarantine", "allocation"));
       return false;
     }
     this.#retired.delete(block.coreStart);
-    environment.core.free(block.coreStart as VirtualAddress);
+    core.free(block.coreStart as VirtualAddress);
     return true;
   }
 
@@ -120,7 +128,7 @@ export class Retirement {
   inspectSome(call: string): void {
     if (this.#guard === null) return;
     const first = this.#inspect(this.#guard.toInspect(false), call, "allocation")[0];
-    if (first !== undefined) this.#environment.raise(first);
+    if (first !== undefined) this.#parts.reporter.raise(first);
   }
 
   /** Look at every guarded block and everything in quarantine. Records what is damaged, raises nothing. */
@@ -133,7 +141,7 @@ export class Retirement {
       if (damage === null) continue;
       this.#quarantinedBytes -= one.coreBytes;
       this.#retired.set(one.coreStart, { ...one, why: "damaged" });
-      found.push(this.#environment.record(one.adapter, damageFinding(one.guarded, damage, "sweep", "sweep")));
+      found.push(this.#parts.reporter.record(one.adapter, damageFinding(one.guarded, damage, "sweep", "sweep")));
     }
     return found;
   }
@@ -144,7 +152,7 @@ export class Retirement {
       const damage: Damage | null = block.damaged ? null : (this.#guard?.inspect(block) ?? null);
       if (damage === null) continue;
       block.damaged = true;
-      found.push(this.#environment.record(block.adapter, damageFinding(block, damage, call, moment)));
+      found.push(this.#parts.reporter.record(block.adapter, damageFinding(block, damage, call, moment)));
     }
     return found;
   }

@@ -1,80 +1,99 @@
 /**
- * Handles: opaque, frozen, of five kinds that neither the compiler nor the run time confuses.
+ * Handles: the objects behind the five opaque types of `documented/handles.ts`.
  *
  * NDIS has one `NDIS_HANDLE` for everything, and drivers swap them (AsyncEx takes the DMA handle, the free takes the
- * adapter handle). Here each kind is a class with a private field: the compiler refuses a swap, and at run time the
- * private field is the proof, so an object that merely looks like a handle is found out. A private field also costs less
- * than a WeakMap, and frees sit on it (choice C28).
+ * adapter handle). Here each kind is a frozen object with a private field: the compiler refuses a swap, and at run time
+ * the private field is the proof, so an object that merely looks like a handle is found out. A private field also costs
+ * less than a WeakMap, and frees sit on it (choice C28).
  */
+import type * as documented from "../documented/handles.js";
+import type { AdapterRecord } from "./adapter.js";
+import type { ProviderAllocation } from "./allocation.js";
+import type { DmaRecord } from "./dma.js";
+import type { DriverRecord } from "./driver.js";
+import type { Machine } from "./reporter.js";
 
-import type { NdisEnvironment } from "../dispatch/environment.js";
-import type { AdapterRecord } from "../routines/attributes.js";
-import type { DriverRecord } from "../routines/driver.js";
-import type { DmaRecord } from "../routines/scatter-gather-dma.js";
-import type { ProviderAllocation } from "../routines/shared-memory-620.js";
-
-/** The `DriverObject` of DriverEntry. Made by the machine. */
+/** See `documented.DriverObjectHandle`. */
 export class DriverObjectHandle {
-  readonly #environment: NdisEnvironment;
-  constructor(environment: NdisEnvironment) {
-    this.#environment = environment;
+  readonly #machine: Machine;
+  private constructor(machine: Machine) {
+    this.#machine = machine;
     Object.freeze(this);
   }
-  static environmentOf(handle: unknown): NdisEnvironment | undefined {
-    return typeof handle === "object" && handle !== null && #environment in handle ? handle.#environment : undefined;
+  static make(machine: Machine): documented.DriverObjectHandle {
+    return new DriverObjectHandle(machine) as unknown as documented.DriverObjectHandle;
+  }
+  /** The machine of a driver object; undefined for anything else. */
+  static machineOf(handle: unknown): Machine | undefined {
+    return typeof handle === "object" && handle !== null && #machine in handle ? handle.#machine : undefined;
   }
 }
 
-/** `NdisMiniportDriverHandle`, from NdisMRegisterMiniportDriver. */
+/** See `documented.DriverHandle`. */
 export class DriverHandle {
   readonly #record: DriverRecord;
-  constructor(record: DriverRecord) {
+  private constructor(record: DriverRecord) {
     this.#record = record;
     Object.freeze(this);
+  }
+  static make(record: DriverRecord): documented.DriverHandle {
+    return new DriverHandle(record) as unknown as documented.DriverHandle;
   }
   static recordOf(handle: unknown): DriverRecord | undefined {
     return typeof handle === "object" && handle !== null && #record in handle ? handle.#record : undefined;
   }
 }
 
-/** `MiniportAdapterHandle`, the first argument of MiniportInitializeEx. */
+/** See `documented.AdapterHandle`. */
 export class AdapterHandle {
   readonly #record: AdapterRecord;
-  constructor(record: AdapterRecord) {
+  private constructor(record: AdapterRecord) {
     this.#record = record;
     Object.freeze(this);
+  }
+  static make(record: AdapterRecord): documented.AdapterHandle {
+    return new AdapterHandle(record) as unknown as documented.AdapterHandle;
   }
   static recordOf(handle: unknown): AdapterRecord | undefined {
     return typeof handle === "object" && handle !== null && #record in handle ? handle.#record : undefined;
   }
 }
 
-/** `NdisMiniportDmaHandle`, from NdisMRegisterScatterGatherDma. */
+/** A DMA registration and the adapter that has it. */
+export interface RegisteredDma {
+  readonly adapter: AdapterRecord;
+  readonly dma: DmaRecord;
+}
+
+/** See `documented.DmaHandle`. */
 export class DmaHandle {
-  readonly #record: DmaRecord;
-  constructor(record: DmaRecord) {
-    this.#record = record;
+  readonly #registered: RegisteredDma;
+  private constructor(registered: RegisteredDma) {
+    this.#registered = registered;
     Object.freeze(this);
   }
-  static recordOf(handle: unknown): DmaRecord | undefined {
-    return typeof handle === "object" && handle !== null && #record in handle ? handle.#record : undefined;
+  static make(adapter: AdapterRecord, dma: DmaRecord): documented.DmaHandle {
+    return new DmaHandle({ adapter, dma }) as unknown as documented.DmaHandle;
+  }
+  static recordOf(handle: unknown): RegisteredDma | undefined {
+    return typeof handle === "object" && handle !== null && #registered in handle ? handle.#registered : undefined;
   }
 }
 
-/** `AllocationHandle`, from the 6.20 NdisAllocateSharedMemory. */
+/** See `documented.AllocationHandle`. */
 export class AllocationHandle {
   readonly #record: ProviderAllocation;
-  constructor(record: ProviderAllocation) {
+  private constructor(record: ProviderAllocation) {
     this.#record = record;
     Object.freeze(this);
+  }
+  static make(record: ProviderAllocation): documented.AllocationHandle {
+    return new AllocationHandle(record) as unknown as documented.AllocationHandle;
   }
   static recordOf(handle: unknown): ProviderAllocation | undefined {
     return typeof handle === "object" && handle !== null && #record in handle ? handle.#record : undefined;
   }
 }
-
-/** Any handle. */
-export type NDIS_HANDLE = DriverHandle | AdapterHandle | DmaHandle | AllocationHandle;
 
 /** What a value given as a handle is, in words. */
 export function handleKind(value: unknown): string {
@@ -83,17 +102,25 @@ export function handleKind(value: unknown): string {
   if (DmaHandle.recordOf(value) !== undefined) return "a miniport DMA handle";
   if (DriverHandle.recordOf(value) !== undefined) return "a miniport driver handle";
   if (AllocationHandle.recordOf(value) !== undefined) return "an allocation handle";
-  if (DriverObjectHandle.environmentOf(value) !== undefined) return "a driver object";
+  if (DriverObjectHandle.machineOf(value) !== undefined) return "a driver object";
   return typeof value === "object" ? "an object that is no handle" : `a ${typeof value}, not a handle`;
 }
 
 /** True where the value is a handle of some kind. */
 export function isHandle(value: unknown): boolean {
   return (
-    AdapterHandle.recordOf(value) !== undefined ||
-    DmaHandle.recordOf(value) !== undefined ||
-    DriverHandle.recordOf(value) !== undefined ||
     AllocationHandle.recordOf(value) !== undefined ||
-    DriverObjectHandle.environmentOf(value) !== undefined
+    DriverObjectHandle.machineOf(value) !== undefined ||
+    machineOfHandle(value) !== undefined
+  );
+}
+
+/** The machine of a handle that names one; an allocation handle does not. */
+export function machineOfHandle(handle: unknown): Machine | undefined {
+  return (
+    AdapterHandle.recordOf(handle)?.machine ??
+    DmaHandle.recordOf(handle)?.adapter.machine ??
+    DriverHandle.recordOf(handle)?.machine ??
+    DriverObjectHandle.machineOf(handle)
   );
 }

@@ -4,7 +4,7 @@
  * Kept only where somebody looks (an event log, `sites`, guard mode): the core stays the only truth about what is live.
  * One small object per address that was ever a block's start.
  */
-import type { Provenance } from "../verifier/violations.js";
+import type { Provenance } from "./reporter.js";
 
 export interface BlockPast {
   /** Number of the adapter that had it last. */

@@ -9,32 +9,28 @@
  * within its part, and those that it passes move back by one.
  */
 
-import type { KIRQL } from "../documented/irql.js";
-import type { MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE } from "../documented/structures.js";
-import type { AdapterRecord } from "../routines/attributes.js";
+import type { AdapterRecord } from "./adapter.js";
+import type { CompletionTarget } from "./dma.js";
 
 /** How far a request is: to be served, reserved at acceptance (choice C23), or failed before the core was asked. */
 export const WAITING = 0;
 export const RESERVED = 1;
 export const FAILED = 2;
 
-/** Who asks, and how the answer is to come: one for each registration and level, shared by all its requests. */
-export class RequestSource {
-  readonly adapter: AdapterRecord;
-  readonly handler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE;
-  /** Level of the callback. */
-  readonly level: KIRQL;
-
-  constructor(adapter: AdapterRecord, handler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE, level: KIRQL) {
-    this.adapter = adapter;
-    this.handler = handler;
-    this.level = level;
-  }
+/** A request that was dropped, for reports. */
+export interface DroppedRequest {
+  readonly sequence: number;
+  readonly lengthBytes: number;
+  /** Step at which it was accepted. */
+  readonly step: number;
 }
 
 /** One asynchronous request. Fields mean something only between acceptance and delivery. */
 export class PendingRequest {
-  source: RequestSource | null = null;
+  /** Who asks. */
+  adapter: AdapterRecord | null = null;
+  /** How the answer is to come. */
+  target: CompletionTarget | null = null;
   context: unknown = null;
   lengthBytes = 0;
   /** Tag of the block: adapter and cached flag. */
@@ -64,6 +60,12 @@ export class RequestRing {
   #head = 0;
   /** What was taken for delivery last, since anything was served: the block that is freed next, more often than not. */
   #lastTaken = 0;
+  /** Choice C23: a pending request has its memory already. */
+  readonly #reserves: boolean;
+
+  constructor(reserves: boolean) {
+    this.#reserves = reserves;
+  }
 
   /** The record for the next request. It counts as pending only after `commit`. */
   next(): PendingRequest {
@@ -121,10 +123,22 @@ export class RequestRing {
     return request;
   }
 
-  /** True for the start of a block that waits for its delivery. */
-  holds(virtual: number): boolean {
-    if (this.served === 0 || virtual === this.#lastTaken || virtual === 0) return false;
-    for (let i = 0; i < this.served; i++) if (this.servedAt(i).virtual === virtual) return true;
+  /** True for the start of a block that was served and whose completion has not been delivered (misuse E07). */
+  isUndelivered(virtual: number): boolean {
+    if (virtual === 0) return false;
+    if (this.served !== 0 && virtual !== this.#lastTaken) {
+      for (let i = 0; i < this.served; i++) if (this.servedAt(i).virtual === virtual) return true;
+    }
+    if (!this.#reserves) return false;
+    for (let i = 0; i < this.pending; i++) if (this.pendingAt(i).virtual === virtual) return true;
+    return false;
+  }
+
+  /** True for every byte of such a block: nobody has been given it yet. */
+  hides(address: number): boolean {
+    for (let i = 0; i < this.served; i++) if (covers(this.servedAt(i), address)) return true;
+    if (!this.#reserves) return false;
+    for (let i = 0; i < this.pending; i++) if (covers(this.pendingAt(i), address)) return true;
     return false;
   }
 
@@ -145,4 +159,8 @@ export class RequestRing {
     this.#mask = 2 * size - 1;
     this.#head = 0;
   }
+}
+
+function covers({ virtual, lengthBytes }: PendingRequest, address: number): boolean {
+  return virtual !== 0 && address >= virtual && address < virtual + lengthBytes;
 }

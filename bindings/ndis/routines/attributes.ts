@@ -1,15 +1,8 @@
 /**
- * Adapters: state, attributes and alignment.
- *
- *   Halted -> Initializing -> Paused -> Restarting -> Running -> Pausing -> Paused -> Halting -> Halted
- *                                 \________ shutdown from any of the middle four _____/   (no way back)
- *
- * Halting is a mark of ours: MiniportHaltEx has begun and is not through. An adapter that is Halted is over: its handle
- * is released, and a device that comes back gets a new adapter with a new number.
+ * Attributes and alignment: what MiniportInitializeEx tells NDIS about its adapter, and what it may ask.
  */
 
-import { ADDRESS_LIMIT } from "../../addresses.js";
-import { type NdisEnvironment, runningEnvironment } from "../dispatch/environment.js";
+import type { AdapterHandle } from "../documented/handles.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_BAD_VERSION,
@@ -20,123 +13,14 @@ import {
 import {
   type NDIS_MINIPORT_ADAPTER_ATTRIBUTES,
   type NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
-  NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
   NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
   NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
   NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
 } from "../documented/structures.js";
-import { AdapterHandle } from "../records/handles.js";
-import { ADAPTER_LIMIT, tagOf } from "../records/tag.js";
+import { type AdapterRecord, INITIALIZING, stateName } from "../records/adapter.js";
 import * as bugChecks from "../verifier/bug-checks.js";
+import { runningCallbacks } from "../verifier/callbacks.js";
 import { adapterOf, headerIsKnown, requireAtMostDispatch, requirePassive } from "../verifier/checks.js";
-import type { DriverRecord } from "./driver.js";
-import type { DmaRecord } from "./scatter-gather-dma.js";
-import type { AdapterServices } from "./services.js";
-import type { ProviderAllocation } from "./shared-memory-620.js";
-
-export const HALTED = 0;
-export const INITIALIZING = 1;
-export const PAUSED = 2;
-export const RESTARTING = 3;
-export const RUNNING = 4;
-export const PAUSING = 5;
-export const HALTING = 6;
-export const SHUTDOWN = 7;
-
-/** One of the states above. */
-export type AdapterState = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
-
-const STATE_NAMES = [
-  "Halted",
-  "Initializing",
-  "Paused",
-  "Restarting",
-  "Running",
-  "Pausing",
-  "Halting",
-  "Shutdown",
-] as const;
-export type AdapterStateName = (typeof STATE_NAMES)[number];
-
-export function stateName(state: AdapterState): AdapterStateName {
-  return STATE_NAMES[state];
-}
-
-/** What the machine may fix for one adapter. */
-export interface AdapterLimits {
-  /** Bytes that its live blocks may hold together; `null` for no quota. */
-  readonly quotaBytes: number | null;
-}
-
-/** What NDIS keeps of an adapter. */
-export class AdapterRecord {
-  readonly environment: NdisEnvironment;
-  readonly driver: DriverRecord;
-  /** From 1; never used twice in a machine. */
-  readonly number: number;
-  readonly name: string;
-  readonly handle: AdapterHandle;
-  readonly services: AdapterServices;
-  readonly limits: AdapterLimits;
-  /** The last physical byte that its device can address; set with the DMA registration. */
-  highest: number = ADDRESS_LIMIT - 1;
-  /** Tag of a block that is not cached. */
-  readonly tag: number;
-  state: AdapterState = HALTED;
-  /** MiniportAdapterContext of the registration attributes. */
-  context: unknown = null;
-  attributes: NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES | null = null;
-  dma: DmaRecord | null = null;
-  /** Blocks and bytes (as asked) that belong to the adapter, served and undelivered ones included. */
-  liveBlocks = 0;
-  liveBytes = 0;
-  /** Pages of its live blocks, counted where choice C33 limits them. */
-  mappedPages = 0;
-  /** Allocations of the 6.20 pair that are live: NDIS knows them by their handles. */
-  readonly allocations: Set<ProviderAllocation> = new Set();
-  /** Asynchronous requests: accepted = completed + pending + dropped (misuse L08). */
-  accepted = 0;
-  completed = 0;
-  completedNull = 0;
-  dropped = 0;
-  /** Refused with NDIS_STATUS_FAILURE. */
-  refused = 0;
-  synchronous = 0;
-  freed = 0;
-  surpriseRemoved = false;
-  /** A shared memory allocation was refused and no error log entry written yet (SDV rule WriteErrorLog). */
-  owesErrorLog = false;
-
-  constructor(
-    environment: NdisEnvironment,
-    driver: DriverRecord,
-    name: string,
-    limits: AdapterLimits,
-    services: (adapter: AdapterRecord) => AdapterServices,
-  ) {
-    const number = environment.adapters.length + 1;
-    if (number > ADAPTER_LIMIT) throw new RangeError(`one machine can have ${ADAPTER_LIMIT} adapters`);
-    this.environment = environment;
-    this.driver = driver;
-    this.number = number;
-    this.name = name;
-    this.limits = limits;
-    this.tag = tagOf(number, false);
-    this.handle = new AdapterHandle(this);
-    this.services = services(this);
-    environment.adapters.push(this);
-    driver.adapters.push(this);
-  }
-
-  /** Requests accepted and not yet called back. */
-  get pending(): number {
-    return this.accepted - this.completed - this.dropped;
-  }
-
-  get busMaster(): boolean {
-    return this.attributes !== null && (this.attributes.AttributeFlags & NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER) !== 0;
-  }
-}
 
 /**
  * Tell NDIS about the adapter: registration attributes first, then the others. PASSIVE_LEVEL, from MiniportInitializeEx.
@@ -151,10 +35,10 @@ export function NdisMSetMiniportAttributes(
   const call = "NdisMSetMiniportAttributes";
   const adapter = adapterOf(NdisMiniportHandle, call);
   if (adapter === null) return NDIS_STATUS_FAILURE;
-  const { environment } = adapter;
-  if (!requirePassive(environment, adapter, call)) return NDIS_STATUS_FAILURE;
+  const { reporter } = adapter.machine;
+  if (!requirePassive(reporter, adapter, call)) return NDIS_STATUS_FAILURE;
   const status = setAttributes(adapter, MiniportAttributes, call);
-  if (environment.log !== null) environment.note(adapter, `${call} -> ${statusName(status)}`);
+  if (reporter.log !== null) reporter.note(adapter, `${call} -> ${statusName(status)}`);
   return status;
 }
 
@@ -163,13 +47,13 @@ function setAttributes(
   attributes: NDIS_MINIPORT_ADAPTER_ATTRIBUTES,
   call: string,
 ): NDIS_STATUS {
-  const { environment } = adapter;
+  const { reporter } = adapter.machine;
   const type = attributes?.Header?.Type;
   if (type === NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES) {
     const size = NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1;
-    if (!headerIsKnown(environment, attributes.Header, [size, size])) return NDIS_STATUS_BAD_VERSION;
+    if (!headerIsKnown(reporter, attributes.Header, [size, size])) return NDIS_STATUS_BAD_VERSION;
     if (adapter.state !== INITIALIZING || adapter.attributes !== null) {
-      environment.violate(adapter, {
+      reporter.violate(adapter, {
         rule: "AttributesInInitialize",
         code: "WRONG_CONTEXT",
         call,
@@ -187,7 +71,7 @@ function setAttributes(
   }
   if (type === NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES || isLaterAttributes(type)) {
     if (adapter.attributes === null) {
-      environment.violate(adapter, {
+      reporter.violate(adapter, {
         rule: "AttributesInInitialize",
         code: "WRONG_CONTEXT",
         call,
@@ -197,7 +81,7 @@ function setAttributes(
     }
     return NDIS_STATUS_SUCCESS;
   }
-  environment.violate(adapter, {
+  reporter.violate(adapter, {
     rule: "ObjectHeader",
     code: "INVALID_ARGUMENT",
     call,
@@ -220,10 +104,10 @@ export function NdisMGetDmaAlignment(MiniportAdapterHandle: AdapterHandle): numb
   const call = "NdisMGetDmaAlignment";
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return 0;
-  const { environment } = adapter;
-  if (!requirePassive(environment, adapter, call)) return 0;
+  const { reporter } = adapter.machine;
+  if (!requirePassive(reporter, adapter, call)) return 0;
   if (adapter.dma === null) {
-    environment.violate(adapter, {
+    reporter.violate(adapter, {
       rule: "RegisterBeforeUse",
       code: "NOT_REGISTERED",
       call,
@@ -231,15 +115,14 @@ export function NdisMGetDmaAlignment(MiniportAdapterHandle: AdapterHandle): numb
     });
     return 0;
   }
-  return environment.choices.dmaAlignment;
+  return reporter.choices.dmaAlignment;
 }
 
 /** The alignment that keeps data of different processors apart, bytes (choice C11). Up to DISPATCH_LEVEL. */
 export function NdisGetSharedDataAlignment(): number {
-  const environment = runningEnvironment();
-  if (environment === undefined) return 64;
-  environment.step++;
-  return requireAtMostDispatch(environment, environment.insideAdapter, "NdisGetSharedDataAlignment")
-    ? environment.choices.dmaAlignment
-    : 0;
+  const running = runningCallbacks();
+  if (running === undefined) return 64;
+  const { adapter, reporter } = running;
+  reporter.step++;
+  return requireAtMostDispatch(reporter, adapter, "NdisGetSharedDataAlignment") ? reporter.choices.dmaAlignment : 0;
 }

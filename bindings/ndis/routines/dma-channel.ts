@@ -10,6 +10,9 @@
  * it; and that the claim is given back before the adapter goes.
  */
 
+import { environmentOf } from "../dispatch/environment.js";
+import { endRegistration, isRightPlace, nothingIsLive, registerDma } from "../dispatch/registration.js";
+import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_FAILURE,
@@ -19,10 +22,9 @@ import {
   statusName,
 } from "../documented/status.js";
 import { NdisInterfaceIsa } from "../documented/structures.js";
-import type { AdapterHandle, DmaHandle } from "../records/handles.js";
+import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "../records/adapter.js";
+import { DmaRecord } from "../records/dma.js";
 import { adapterOf, describe, dmaOf, refuseHandle, requireBoolean, requirePassive } from "../verifier/checks.js";
-import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "./attributes.js";
-import { DmaRecord, nothingLive, placeIsRight } from "./scatter-gather-dma.js";
 
 /** The last byte that 24 address lines reach: what an ISA device has that does not say 32. */
 const HIGHEST_OF_24_LINES = 2 ** 24 - 1;
@@ -70,8 +72,8 @@ export function NdisMRegisterDmaChannel(
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return { Status: NDIS_STATUS_FAILURE, MiniportDmaHandle: null };
   const Status = register(adapter, Dma32BitAddresses, DmaDescription, MaximumLength, call);
-  const { environment } = adapter;
-  if (environment.log !== null) environment.note(adapter, `${call} -> ${statusName(Status)}`);
+  const { reporter } = adapter.machine;
+  if (reporter.log !== null) reporter.note(adapter, `${call} -> ${statusName(Status)}`);
   return { Status, MiniportDmaHandle: Status === NDIS_STATUS_SUCCESS ? (adapter.dma?.handle ?? null) : null };
 }
 
@@ -82,14 +84,15 @@ function register(
   maximumLength: number,
   call: string,
 ): NDIS_STATUS {
-  const { environment } = adapter;
-  if (!requirePassive(environment, adapter, call)) return NDIS_STATUS_FAILURE;
-  if (!placeIsRight(adapter, call)) return NDIS_STATUS_FAILURE;
+  const environment = environmentOf(adapter.machine);
+  const { reporter } = environment;
+  if (!requirePassive(reporter, adapter, call)) return NDIS_STATUS_FAILURE;
+  if (!isRightPlace(adapter, call)) return NDIS_STATUS_FAILURE;
   if (!requireBoolean(adapter, call, "Dma32BitAddresses", lines32)) return NDIS_STATUS_FAILURE;
   const wrong = wrongArgument(description, maximumLength);
   if (wrong !== null) {
     const [field, value] = wrong;
-    environment.violate(adapter, {
+    reporter.violate(adapter, {
       rule: "ArgumentsAreValid",
       code: "INVALID_ARGUMENT",
       call,
@@ -103,13 +106,13 @@ function register(
   const channel = description.DmaChannelSpecified === true ? (description.DmaChannel ?? 0) : null;
   const taken = (one: AdapterRecord): boolean => one !== adapter && one.dma !== null && one.dma.channel === channel;
   if (channel !== null && environment.adapters.some(taken)) {
-    if (environment.log !== null) environment.note(adapter, `DMA channel ${channel} is another adapter's`);
+    if (reporter.log !== null) reporter.note(adapter, `DMA channel ${channel} is another adapter's`);
     return NDIS_STATUS_RESOURCE_CONFLICT;
   }
   if (adapter.dma !== null) return NDIS_STATUS_RESOURCES;
   if (environment.faults?.strikes("registration", adapter.number, 0) === true) return NDIS_STATUS_RESOURCES;
   const limit = maximumLength === -1 ? 0xffffffff : maximumLength;
-  adapter.dma = new DmaRecord(adapter, false, limit, null, null, { channel });
+  registerDma(adapter, new DmaRecord(false, limit, null, null, { channel }));
   adapter.highest = lines32 ? HIGHEST_OF_32_LINES : HIGHEST_OF_24_LINES;
   return NDIS_STATUS_SUCCESS;
 }
@@ -136,18 +139,18 @@ function isUnsigned32(value: unknown): value is number {
  */
 export function NdisMDeregisterDmaChannel(MiniportDmaHandle: DmaHandle): void {
   const call = "NdisMDeregisterDmaChannel";
-  const dma = dmaOf(MiniportDmaHandle, call);
-  if (dma === null) return;
-  const { adapter } = dma;
-  const { environment } = adapter;
-  if (!requirePassive(environment, adapter, call)) return;
+  const registered = dmaOf(MiniportDmaHandle, call);
+  if (registered === null) return;
+  const { adapter, dma } = registered;
+  const { reporter } = adapter.machine;
+  if (!requirePassive(reporter, adapter, call)) return;
   if (!dma.subordinate) {
     refuseHandle(MiniportDmaHandle, call, "the handle that NdisMRegisterDmaChannel gave");
     return;
   }
   const { state } = adapter;
-  if (state !== INITIALIZING && state !== HALTING && environment.choices.deregistrationOutside === "violation") {
-    environment.violate(adapter, {
+  if (state !== INITIALIZING && state !== HALTING && reporter.choices.deregistrationOutside === "violation") {
+    reporter.violate(adapter, {
       rule: "DeregisterDmaInHalt",
       code: "WRONG_CONTEXT",
       call,
@@ -156,8 +159,7 @@ export function NdisMDeregisterDmaChannel(MiniportDmaHandle: DmaHandle): void {
     });
     return;
   }
-  if (!nothingLive(dma, call)) return;
-  dma.released = true;
-  adapter.dma = null;
-  if (environment.log !== null) environment.note(adapter, call);
+  if (!nothingIsLive(adapter, dma, call)) return;
+  endRegistration(adapter, dma);
+  if (reporter.log !== null) reporter.note(adapter, call);
 }

@@ -4,8 +4,8 @@
  * A driver is a table of handlers that NDIS copies. Adapters come later, one for each device, after DriverEntry has
  * returned: the machine sees to that.
  */
-
-import type { NdisEnvironment } from "../dispatch/environment.js";
+import { environmentOf, type NdisEnvironment } from "../dispatch/environment.js";
+import type { DriverHandle, DriverObjectHandle } from "../documented/handles.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -16,54 +16,13 @@ import {
   statusName,
 } from "../documented/status.js";
 import {
-  type MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
   type NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
   NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
-  type NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
 } from "../documented/structures.js";
-import { DriverHandle, DriverObjectHandle } from "../records/handles.js";
+import { HALTED } from "../records/adapter.js";
+import { DriverRecord } from "../records/driver.js";
+import * as handles from "../records/handles.js";
 import { driverOf, refuseHandle, requirePassive } from "../verifier/checks.js";
-import type { AdapterRecord } from "./attributes.js";
-
-/** What NDIS keeps of a driver. */
-export class DriverRecord {
-  readonly environment: NdisEnvironment;
-  readonly object: DriverObjectHandle;
-  readonly characteristics: NDIS_MINIPORT_DRIVER_CHARACTERISTICS;
-  readonly context: unknown;
-  readonly handle: DriverHandle;
-  readonly adapters: AdapterRecord[] = [];
-  /** Registered by the NDIS 5 calls (see `ndis5.ts`). */
-  readonly ndis5: boolean;
-  /** NDIS 5: MiniportAllocateComplete of the characteristics. */
-  readonly allocateComplete: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null;
-  /** Registered with NdisSetOptionalHandlers. */
-  provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | null = null;
-  registered = true;
-
-  constructor(
-    environment: NdisEnvironment,
-    object: DriverObjectHandle,
-    characteristics: NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
-    context: unknown,
-    ndis5 = false,
-    allocateComplete: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null = null,
-  ) {
-    this.environment = environment;
-    this.object = object;
-    this.characteristics = characteristics;
-    this.context = context;
-    this.ndis5 = ndis5;
-    this.allocateComplete = allocateComplete;
-    this.handle = new DriverHandle(this);
-  }
-
-  /** True from NDIS `major.minor` on. */
-  declares(major: number, minor: number): boolean {
-    const { MajorNdisVersion, MinorNdisVersion } = this.characteristics;
-    return MajorNdisVersion > major || (MajorNdisVersion === major && MinorNdisVersion >= minor);
-  }
-}
 
 export interface RegisterMiniportDriverResult {
   readonly Status: NDIS_STATUS;
@@ -88,16 +47,18 @@ export function NdisMRegisterMiniportDriver(
   MiniportDriverCharacteristics: NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
 ): RegisterMiniportDriverResult {
   const call = "NdisMRegisterMiniportDriver";
-  const environment = DriverObjectHandle.environmentOf(DriverObject);
-  if (environment === undefined) {
+  const machine = handles.DriverObjectHandle.machineOf(DriverObject);
+  if (machine === undefined) {
     refuseHandle(DriverObject, call, "the driver object of DriverEntry");
     return refusal(NDIS_STATUS_FAILURE);
   }
-  environment.step++;
-  environment.assertAlive();
-  if (!requirePassive(environment, null, call)) return refusal(NDIS_STATUS_FAILURE);
+  const environment = environmentOf(machine);
+  const { reporter } = environment;
+  reporter.step++;
+  reporter.assertAlive();
+  if (!requirePassive(reporter, null, call)) return refusal(NDIS_STATUS_FAILURE);
   const result = register(environment, DriverObject, MiniportDriverContext, MiniportDriverCharacteristics);
-  if (environment.log !== null) environment.note(null, `${call} ${RegistryPath} -> ${statusName(result.Status)}`);
+  if (reporter.log !== null) reporter.note(null, `${call} ${RegistryPath} -> ${statusName(result.Status)}`);
   return result;
 }
 
@@ -119,7 +80,13 @@ function register(
   if (table.MajorNdisVersion !== 6 || !Number.isInteger(table.MinorNdisVersion))
     return refusal(NDIS_STATUS_BAD_VERSION);
   if (environment.faults?.strikes("registration", 0, 0) === true) return refusal(NDIS_STATUS_RESOURCES);
-  const driver = new DriverRecord(environment, object, Object.freeze(Object.assign({}, table)), context);
+  const driver = new DriverRecord(
+    environment,
+    handles.DriverHandle.make,
+    object,
+    Object.freeze(Object.assign({}, table)),
+    context,
+  );
   environment.drivers.push(driver);
   const status = table.SetOptionsHandler?.(driver.handle, context) ?? NDIS_STATUS_SUCCESS;
   if (status !== NDIS_STATUS_SUCCESS) {
@@ -138,11 +105,11 @@ export function NdisMDeregisterMiniportDriver(NdisMiniportDriverHandle: DriverHa
   const call = "NdisMDeregisterMiniportDriver";
   const driver = driverOf(NdisMiniportDriverHandle, call);
   if (driver === null) return;
-  const { environment } = driver;
-  if (!requirePassive(environment, null, call)) return;
-  const started = driver.adapters.filter((adapter) => adapter.state !== 0);
+  const { adapters, reporter } = environmentOf(driver.machine);
+  if (!requirePassive(reporter, null, call)) return;
+  const started = adapters.filter((adapter) => adapter.driver === driver && adapter.state !== HALTED);
   if (started.length > 0) {
-    environment.violate(started[0] ?? null, {
+    reporter.violate(started[0] ?? null, {
       rule: "HaltBeforeUnload",
       code: "WRONG_CONTEXT",
       call,
@@ -151,5 +118,5 @@ export function NdisMDeregisterMiniportDriver(NdisMiniportDriverHandle: DriverHa
     return;
   }
   driver.registered = false;
-  if (environment.log !== null) environment.note(null, call);
+  if (reporter.log !== null) reporter.note(null, call);
 }

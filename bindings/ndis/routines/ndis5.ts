@@ -6,6 +6,9 @@
  * There is no deregistration: what NdisMInitializeScatterGatherDma set up goes with the adapter.
  */
 
+import { environmentOf } from "../dispatch/environment.js";
+import { registerDma } from "../dispatch/registration.js";
+import type { AdapterHandle, DriverObjectHandle } from "../documented/handles.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "../documented/physical.js";
 import {
   type NDIS_STATUS,
@@ -22,11 +25,11 @@ import {
   NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
   NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
 } from "../documented/structures.js";
-import { type AdapterHandle, DriverObjectHandle } from "../records/handles.js";
+import { type AdapterRecord, INITIALIZING, stateName } from "../records/adapter.js";
+import { DmaRecord } from "../records/dma.js";
+import { DriverRecord } from "../records/driver.js";
+import * as handles from "../records/handles.js";
 import { adapterOf, refuseHandle, requireAtMostDispatch, requireBoolean, requirePassive } from "../verifier/checks.js";
-import { type AdapterRecord, INITIALIZING, stateName } from "./attributes.js";
-import { DriverRecord } from "./driver.js";
-import { DmaRecord } from "./scatter-gather-dma.js";
 import { requestShared } from "./shared-memory.js";
 
 /** The attribute word of NDIS 5 is another encoding: BUS_MASTER is 0x8 there. */
@@ -55,14 +58,15 @@ export function NdisMRegisterMiniport(
   MiniportCharacteristics: NDIS_MINIPORT_CHARACTERISTICS,
 ): NDIS_STATUS {
   const call = "NdisMRegisterMiniport";
-  const environment = DriverObjectHandle.environmentOf(NdisWrapperHandle);
-  if (environment === undefined) {
+  const machine = handles.DriverObjectHandle.machineOf(NdisWrapperHandle);
+  if (machine === undefined) {
     refuseHandle(NdisWrapperHandle, call, "the wrapper handle, which is the driver object");
     return NDIS_STATUS_FAILURE;
   }
-  environment.step++;
-  environment.assertAlive();
-  if (!requirePassive(environment, null, call)) return NDIS_STATUS_FAILURE;
+  const { drivers, reporter } = environmentOf(machine);
+  reporter.step++;
+  reporter.assertAlive();
+  if (!requirePassive(reporter, null, call)) return NDIS_STATUS_FAILURE;
   const table = MiniportCharacteristics;
   if (typeof table?.InitializeHandler !== "function" || typeof table.HaltHandler !== "function") {
     return NDIS_STATUS_BAD_CHARACTERISTICS;
@@ -76,10 +80,10 @@ export function NdisMRegisterMiniport(
     InitializeHandlerEx: (handle: AdapterHandle) => InitializeHandler(handle),
     HaltHandlerEx: (context: unknown) => HaltHandler(context),
   });
-  environment.drivers.push(
-    new DriverRecord(environment, NdisWrapperHandle, asSix, null, true, AllocateCompleteHandler),
+  drivers.push(
+    new DriverRecord(machine, handles.DriverHandle.make, NdisWrapperHandle, asSix, null, true, AllocateCompleteHandler),
   );
-  if (environment.log !== null) environment.note(null, `${call} -> SUCCESS`);
+  if (reporter.log !== null) reporter.note(null, `${call} -> SUCCESS`);
   return NDIS_STATUS_SUCCESS;
 }
 
@@ -97,10 +101,10 @@ export function NdisMSetAttributesEx(
   const call = "NdisMSetAttributesEx";
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return;
-  const { environment } = adapter;
-  if (!requirePassive(environment, adapter, call)) return;
+  const { reporter } = adapter.machine;
+  if (!requirePassive(reporter, adapter, call)) return;
   if (adapter.state !== INITIALIZING || adapter.attributes !== null) {
-    environment.violate(adapter, {
+    reporter.violate(adapter, {
       rule: "AttributesInInitialize",
       code: "WRONG_CONTEXT",
       call,
@@ -117,7 +121,7 @@ export function NdisMSetAttributesEx(
     CheckForHangTimeInSeconds,
     InterfaceType: AdapterType,
   };
-  if (environment.log !== null) environment.note(adapter, call);
+  if (reporter.log !== null) reporter.note(adapter, call);
 }
 
 /**
@@ -134,19 +138,20 @@ export function NdisMInitializeScatterGatherDma(
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return NDIS_STATUS_FAILURE;
   const status = initialize(adapter, Dma64BitAddresses, MaximumPhysicalMapping, call);
-  const { environment } = adapter;
-  if (environment.log !== null) environment.note(adapter, `${call} -> ${statusName(status)}`);
+  const { reporter } = adapter.machine;
+  if (reporter.log !== null) reporter.note(adapter, `${call} -> ${statusName(status)}`);
   return status;
 }
 
 function initialize(adapter: AdapterRecord, wide: boolean, mapping: number, call: string): NDIS_STATUS {
-  const { environment } = adapter;
-  if (!requirePassive(environment, adapter, call)) return NDIS_STATUS_FAILURE;
+  const { reporter } = adapter.machine;
+  if (!requirePassive(reporter, adapter, call)) return NDIS_STATUS_FAILURE;
   if (!requireBoolean(adapter, call, "Dma64BitAddresses", wide)) return NDIS_STATUS_FAILURE;
   if (!adapter.driver.ndis5 || !adapter.busMaster) return NDIS_STATUS_NOT_SUPPORTED;
   if (adapter.dma !== null) return NDIS_STATUS_RESOURCES;
-  if (environment.faults?.strikes("registration", adapter.number, 0) === true) return NDIS_STATUS_RESOURCES;
-  adapter.dma = new DmaRecord(adapter, wide, mapping, adapter.driver.allocateComplete, null);
+  if (environmentOf(adapter.machine).faults?.strikes("registration", adapter.number, 0) === true)
+    return NDIS_STATUS_RESOURCES;
+  registerDma(adapter, new DmaRecord(wide, mapping, adapter.driver.allocateComplete, null));
   return NDIS_STATUS_SUCCESS;
 }
 
@@ -166,9 +171,10 @@ export function NdisMAllocateSharedMemoryAsync(
   const call = "NdisMAllocateSharedMemoryAsync";
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return NDIS_STATUS_FAILURE;
-  const { environment, dma } = adapter;
+  const { dma, machine } = adapter;
+  const { reporter } = machine;
   if (dma === null) {
-    environment.violate(adapter, {
+    reporter.violate(adapter, {
       rule: "RegisterBeforeUse",
       code: "NOT_REGISTERED",
       call,
@@ -177,9 +183,9 @@ export function NdisMAllocateSharedMemoryAsync(
     });
     return NDIS_STATUS_FAILURE;
   }
-  const atDispatch = adapter.driver.ndis5 || environment.choices.ndis6CallsNdis5Async === "dispatch";
-  const source = atDispatch ? dma.completionsAtDispatch : dma.completions;
-  return requestShared(adapter, source, call, Length, Cached, Context);
+  const atDispatch = adapter.driver.ndis5 || reporter.choices.ndis6CallsNdis5Async === "dispatch";
+  const target = atDispatch ? dma.completionsAtDispatch : dma.completions;
+  return requestShared(adapter, target, call, Length, Cached, Context);
 }
 
 /** Does nothing on current systems. Up to DISPATCH_LEVEL. */
@@ -191,5 +197,5 @@ export function NdisMUpdateSharedMemory(
 ): void {
   const call = "NdisMUpdateSharedMemory";
   const adapter = adapterOf(MiniportAdapterHandle, call);
-  if (adapter !== null) requireAtMostDispatch(adapter.environment, adapter, call);
+  if (adapter !== null) requireAtMostDispatch(adapter.machine.reporter, adapter, call);
 }

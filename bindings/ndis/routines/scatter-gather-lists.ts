@@ -9,6 +9,9 @@
  */
 import { hex, isAddress, type VirtualAddress } from "../../addresses.js";
 import { ShmemError } from "../../errors.js";
+import { environmentOf } from "../dispatch/environment.js";
+import { listBytes } from "../documented/codec.js";
+import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
 import { DISPATCH_LEVEL } from "../documented/irql.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "../documented/physical.js";
 import {
@@ -32,27 +35,12 @@ import {
   type SCATTER_GATHER_LIST,
   type ScatterGatherListBuffer,
 } from "../documented/structures.js";
-import type { AdapterHandle, DmaHandle } from "../records/handles.js";
+import type { AdapterRecord } from "../records/adapter.js";
+import type { DmaRecord, ListRecord } from "../records/dma.js";
 import * as bugChecks from "../verifier/bug-checks.js";
 import { adapterOf, describe, dmaOf, headerIsKnown, requireDispatch } from "../verifier/checks.js";
-import type { AdapterRecord } from "./attributes.js";
-import type { DmaRecord } from "./scatter-gather-dma.js";
-
-/** What NDIS keeps of a list that a driver has. */
-export interface ListRecord {
-  readonly dma: DmaRecord;
-  /** The NET_BUFFER it was made for; null for a list of NdisBuildScatterGatherList. */
-  readonly netBuffer: NET_BUFFER | null;
-  /** Logical addresses to unmap at the free. */
-  readonly mapped: readonly number[];
-}
 
 const PROCESS = "MINIPORT_PROCESS_SG_LIST";
-
-/** Bytes of a list of `elements` in the layout of choice C8. */
-export function listBytes(adapter: AdapterRecord, elements: number): number {
-  return adapter.environment.choices.sgListLayout === "x64" ? 16 + 24 * elements : 8 + 16 * elements;
-}
 
 /**
  * Have a list made for a NET_BUFFER. DISPATCH_LEVEL exactly, after the DMA registration.
@@ -71,14 +59,15 @@ export function NdisMAllocateNetBufferSGList(
   ScatterGatherListBufferSize = 0,
 ): NDIS_STATUS {
   const call = "NdisMAllocateNetBufferSGList";
-  const dma = dmaOf(NdisMiniportDmaHandle, call);
-  if (dma === null) return NDIS_STATUS_RESOURCES;
-  const { adapter } = dma;
-  const { environment } = adapter;
-  if (!requireDispatch(environment, adapter, call)) return NDIS_STATUS_RESOURCES;
+  const registered = dmaOf(NdisMiniportDmaHandle, call);
+  if (registered === null) return NDIS_STATUS_RESOURCES;
+  const { adapter, dma } = registered;
+  const environment = environmentOf(adapter.machine);
+  const { reporter } = environment;
+  if (!requireDispatch(reporter, adapter, call)) return NDIS_STATUS_RESOURCES;
   const handler = dma.processHandler;
   if (handler === null) {
-    environment.violate(adapter, {
+    reporter.violate(adapter, {
       rule: "HandlerIsRegistered",
       code: "NOT_REGISTERED",
       call,
@@ -93,7 +82,15 @@ export function NdisMAllocateNetBufferSGList(
   const elements = gather(adapter, dma, NetBuffer.CurrentMdl, 0, lengthBytes, call);
   if (elements === null) return logged(adapter, call, NDIS_STATUS_RESOURCES);
   const toDevice = (Flags & NDIS_SG_LIST_WRITE_TO_DEVICE) !== 0;
-  const list = makeList(dma, NetBuffer, elements, toDevice, ScatterGatherListBuffer, ScatterGatherListBufferSize);
+  const list = makeList(
+    adapter,
+    dma,
+    NetBuffer,
+    elements,
+    toDevice,
+    ScatterGatherListBuffer,
+    ScatterGatherListBufferSize,
+  );
   logged(adapter, `${call} ${lengthBytes} bytes in ${elements.length}`, NDIS_STATUS_SUCCESS);
   if (environment.choices.sgCallback === "inCall") callProcess(adapter, handler, list, Context);
   else {
@@ -115,13 +112,15 @@ export function NdisMFreeNetBufferSGList(
   NetBuffer: NET_BUFFER,
 ): void {
   const call = "NdisMFreeNetBufferSGList";
-  const dma = dmaOf(NdisMiniportDmaHandle, call);
-  if (dma === null) return;
-  if (!requireDispatch(dma.adapter.environment, dma.adapter, call)) return;
-  const record = listOf(dma, pSGL, call);
+  const registered = dmaOf(NdisMiniportDmaHandle, call);
+  if (registered === null) return;
+  const { adapter, dma } = registered;
+  const { reporter } = adapter.machine;
+  if (!requireDispatch(reporter, adapter, call)) return;
+  const record = listOf(adapter, dma, pSGL, call);
   if (record === null) return;
   if (record.netBuffer !== NetBuffer) {
-    dma.adapter.environment.violate(dma.adapter, {
+    adapter.machine.reporter.violate(adapter, {
       rule: "ListMatchesBuffer",
       code: "WRONG_OWNER",
       call,
@@ -131,7 +130,7 @@ export function NdisMFreeNetBufferSGList(
     });
     return;
   }
-  freeList(dma, pSGL, record, call);
+  freeList(adapter, dma, pSGL, record, call);
 }
 
 /**
@@ -147,11 +146,12 @@ export function NdisBuildScatterGatherList(
   const call = "NdisBuildScatterGatherList";
   const adapter = adapterOf(NdisHandle, call);
   if (adapter === null) return NDIS_STATUS_FAILURE;
-  const { environment } = adapter;
-  if (!requireDispatch(environment, adapter, call)) return NDIS_STATUS_FAILURE;
+  const environment = environmentOf(adapter.machine);
+  const { reporter } = environment;
+  if (!requireDispatch(reporter, adapter, call)) return NDIS_STATUS_FAILURE;
   const { dma } = adapter;
   if (dma === null || dma.subordinate) {
-    environment.violate(adapter, {
+    reporter.violate(adapter, {
       rule: dma === null ? "RegisterBeforeUse" : "BusMasterOnly",
       code: "NOT_REGISTERED",
       call,
@@ -165,7 +165,7 @@ export function NdisBuildScatterGatherList(
   }
   const given = SGListParameters;
   const sizes = [NDIS_SIZEOF_SCATTER_GATHER_LIST_PARAMETERS_REVISION_1];
-  if (given?.Header?.Type !== NDIS_OBJECT_TYPE_DEFAULT || !headerIsKnown(environment, given.Header, sizes)) {
+  if (given?.Header?.Type !== NDIS_OBJECT_TYPE_DEFAULT || !headerIsKnown(reporter, given.Header, sizes)) {
     return logged(adapter, call, NDIS_STATUS_INVALID_PARAMETER);
   }
   const offset = given.CurrentVa - given.Mdl?.MappedSystemVa;
@@ -177,13 +177,14 @@ export function NdisBuildScatterGatherList(
     return logged(adapter, call, NDIS_STATUS_RESOURCES);
   const elements = gather(adapter, dma, given.Mdl, offset, given.Length, call);
   if (elements === null) return logged(adapter, call, NDIS_STATUS_RESOURCES);
-  const needed = listBytes(adapter, elements.length);
+  const needed = listBytes(elements.length, environment.choices.sgListLayout);
   if (given.ScatterGatherListBuffer === null || given.ScatterGatherListBufferSize < needed) {
     given.ScatterGatherListBufferSizeNeeded = needed;
     return logged(adapter, call, NDIS_STATUS_BUFFER_TOO_SHORT);
   }
   const toDevice = (given.Flags & NDIS_SG_LIST_WRITE_TO_DEVICE) !== 0;
   const list = makeList(
+    adapter,
     dma,
     null,
     elements,
@@ -205,18 +206,15 @@ export function NdisFreeScatterGatherList(
   const call = "NdisFreeScatterGatherList";
   const adapter = adapterOf(NdisHandle, call);
   if (adapter === null) return;
-  if (!requireDispatch(adapter.environment, adapter, call)) return;
-  if (adapter.dma === null) {
-    listOf(null, ScatterGatherListBuffer, call, adapter);
-    return;
-  }
-  const record = listOf(adapter.dma, ScatterGatherListBuffer, call);
-  if (record !== null) freeList(adapter.dma, ScatterGatherListBuffer, record, call);
+  if (!requireDispatch(adapter.machine.reporter, adapter, call)) return;
+  const { dma } = adapter;
+  const record = listOf(adapter, dma, ScatterGatherListBuffer, call);
+  if (dma !== null && record !== null) freeList(adapter, dma, ScatterGatherListBuffer, record, call);
 }
 
 function logged(adapter: AdapterRecord, text: string, status: NDIS_STATUS): NDIS_STATUS {
-  const { environment } = adapter;
-  if (environment.log !== null) environment.note(adapter, `${text} -> ${statusName(status)}`);
+  const { reporter } = adapter.machine;
+  if (reporter.log !== null) reporter.note(adapter, `${text} -> ${statusName(status)}`);
   return status;
 }
 
@@ -231,7 +229,7 @@ function isNetBuffer(adapter: AdapterRecord, buffer: NET_BUFFER, call: string): 
     offset >= 0 &&
     offset <= buffer.CurrentMdl.ByteCount;
   if (known) return isDataLength(adapter, buffer.DataLength, call);
-  adapter.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "ArgumentsAreValid",
     code: "INVALID_ARGUMENT",
     call,
@@ -244,7 +242,7 @@ function isNetBuffer(adapter: AdapterRecord, buffer: NET_BUFFER, call: string): 
 
 function isDataLength(adapter: AdapterRecord, length: unknown, call: string): boolean {
   if (typeof length === "number" && Number.isInteger(length) && length > 0 && length <= 0xffffffff) return true;
-  adapter.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "LengthIsPositive",
     code: "INVALID_ARGUMENT",
     call,
@@ -266,7 +264,7 @@ function gather(
   lengthBytes: number,
   call: string,
 ): { physical: number; lengthBytes: number }[] | null {
-  const { core } = adapter.environment;
+  const { core } = environmentOf(adapter.machine);
   const found: { physical: number; lengthBytes: number }[] = [];
   let left = lengthBytes;
   let skip = offset;
@@ -295,7 +293,7 @@ function gather(
 
 function refuseChain(adapter: AdapterRecord, call: string, at: number, mdl: MDL | null): null {
   const address = mdl?.MappedSystemVa;
-  adapter.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "DataIsMapped",
     code: "TRANSLATION_FAULT",
     call,
@@ -311,6 +309,7 @@ function refuseChain(adapter: AdapterRecord, call: string, at: number, mdl: MDL 
 }
 
 function makeList(
+  adapter: AdapterRecord,
   dma: DmaRecord,
   netBuffer: NET_BUFFER | null,
   stretches: readonly { physical: number; lengthBytes: number }[],
@@ -318,8 +317,7 @@ function makeList(
   buffer: ScatterGatherListBuffer | null,
   bufferSize: number,
 ): SCATTER_GATHER_LIST {
-  const { adapter } = dma;
-  const { iommu } = adapter.environment;
+  const { choices, iommu } = environmentOf(adapter.machine);
   const direction = toDevice ? "read" : "write";
   const elements: SCATTER_GATHER_ELEMENT[] = stretches.map((one) => ({
     Address: (iommu === null
@@ -327,25 +325,26 @@ function makeList(
       : iommu.map(adapter.number, one.physical, one.lengthBytes, direction)) as NDIS_PHYSICAL_ADDRESS,
     Length: one.lengthBytes,
   }));
-  const fits = buffer !== null && bufferSize >= listBytes(adapter, elements.length) && !dma.lists.has(buffer);
+  const fits =
+    buffer !== null && bufferSize >= listBytes(elements.length, choices.sgListLayout) && !dma.lists.has(buffer);
   const list: ScatterGatherListBuffer = fits ? buffer : { NumberOfElements: 0, Elements: [] };
   list.NumberOfElements = elements.length;
   list.Elements = elements;
   const mapped = iommu === null ? [] : elements.map((element) => element.Address);
-  dma.lists.set(list, { dma, netBuffer, mapped });
+  dma.lists.set(list, { netBuffer, mapped });
   dma.listsBuilt++;
   return list;
 }
 
 function listOf(
+  adapter: AdapterRecord,
   dma: DmaRecord | null,
   list: SCATTER_GATHER_LIST,
   call: string,
-  adapter: AdapterRecord | null = dma?.adapter ?? null,
 ): ListRecord | null {
   const record = dma?.lists.get(list);
   if (record !== undefined) return record;
-  adapter?.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "FreeOfLiveList",
     code: "ALREADY_FREED",
     call,
@@ -355,12 +354,18 @@ function listOf(
   return null;
 }
 
-function freeList(dma: DmaRecord, list: SCATTER_GATHER_LIST, record: ListRecord, call: string): void {
-  const { environment } = dma.adapter;
+function freeList(
+  adapter: AdapterRecord,
+  dma: DmaRecord,
+  list: SCATTER_GATHER_LIST,
+  record: ListRecord,
+  call: string,
+): void {
+  const { iommu, reporter } = environmentOf(adapter.machine);
   dma.lists.delete(list);
   dma.listsFreed++;
-  for (const logical of record.mapped) environment.iommu?.unmap(logical);
-  if (environment.log !== null) environment.note(dma.adapter, call);
+  for (const logical of record.mapped) iommu?.unmap(logical);
+  if (reporter.log !== null) reporter.note(adapter, call);
 }
 
 /** The driver's handler, at DISPATCH_LEVEL; what it throws is contained (choice C24). */
@@ -370,27 +375,17 @@ function callProcess(
   list: SCATTER_GATHER_LIST,
   context: unknown,
 ): void {
-  const { environment } = adapter;
-  const { irql } = environment;
-  environment.step++;
-  if (environment.log !== null) environment.note(adapter, `${PROCESS} ${list.NumberOfElements}`);
-  const insideBefore = environment.inside;
-  const adapterBefore = environment.insideAdapter;
-  const machineBefore = environment.enter();
-  const levelBefore = irql.enter(DISPATCH_LEVEL);
-  environment.inside = PROCESS;
-  environment.insideAdapter = adapter;
+  const { callbacks, reporter } = environmentOf(adapter.machine);
+  reporter.step++;
+  if (reporter.log !== null) reporter.note(adapter, `${PROCESS} ${list.NumberOfElements}`);
   let levelAfter = DISPATCH_LEVEL;
+  callbacks.enter(PROCESS, adapter, DISPATCH_LEVEL);
   try {
     handler(null, null, list, context);
   } catch (error) {
-    environment.contain(adapter, PROCESS, error);
+    reporter.contain(adapter, PROCESS, error);
   } finally {
-    levelAfter = irql.current;
-    irql.leave(levelBefore);
-    environment.inside = insideBefore;
-    environment.insideAdapter = adapterBefore;
-    environment.leave(machineBefore);
+    levelAfter = callbacks.leave();
   }
-  if (levelAfter !== DISPATCH_LEVEL) environment.levelNotRestored(adapter, PROCESS, DISPATCH_LEVEL, levelAfter);
+  callbacks.checkLevel(adapter, PROCESS, DISPATCH_LEVEL, levelAfter);
 }

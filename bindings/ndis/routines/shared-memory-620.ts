@@ -4,7 +4,10 @@
  * A block of this pair has a handle, may be physically scattered, prefers a NUMA node, and goes back through its own free.
  * Without a registered provider the memory comes from the HAL path (choice C34): one element, SharedMemoryHandle NULL.
  */
-import { hex, type VirtualAddress } from "../../addresses.js";
+import { hex } from "../../addresses.js";
+import { environmentOf } from "../dispatch/environment.js";
+import { listBytes } from "../documented/codec.js";
+import type { AdapterHandle, AllocationHandle, DriverHandle } from "../documented/handles.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "../documented/physical.js";
 import {
   type NDIS_STATUS,
@@ -28,44 +31,13 @@ import {
   NdisSharedMemoryUsageUndefined,
   type SCATTER_GATHER_ELEMENT,
 } from "../documented/structures.js";
-import { AdapterHandle, AllocationHandle, DriverHandle } from "../records/handles.js";
+import { freeAllocation } from "../memory/provider-memory.js";
+import { type AdapterRecord, SHUTDOWN } from "../records/adapter.js";
+import { ProviderAllocation } from "../records/allocation.js";
+import * as handles from "../records/handles.js";
 import { TAG_PROVIDER } from "../records/tag.js";
 import { freeInvalid } from "../verifier/bug-checks.js";
 import { adapterOf, driverOf, headerIsKnown, refuseHandle, requireLength, requirePassive } from "../verifier/checks.js";
-import { type AdapterRecord, SHUTDOWN } from "./attributes.js";
-import { listBytes } from "./scatter-gather-lists.js";
-
-/** What NDIS keeps of one allocation of the pair. */
-export class ProviderAllocation {
-  readonly adapter: AdapterRecord;
-  readonly lengthBytes: number;
-  /** 0 where a provider gave the memory. */
-  readonly virtual: number;
-  readonly provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | null;
-  readonly providerHandle: unknown;
-  /** Logical addresses to unmap at the free. */
-  readonly mapped: readonly number[];
-  readonly handle: AllocationHandle;
-  freed = false;
-
-  constructor(
-    adapter: AdapterRecord,
-    lengthBytes: number,
-    virtual: number,
-    provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | null,
-    providerHandle: unknown,
-    mapped: readonly number[],
-  ) {
-    this.adapter = adapter;
-    this.lengthBytes = lengthBytes;
-    this.virtual = virtual;
-    this.provider = provider;
-    this.providerHandle = providerHandle;
-    this.mapped = mapped;
-    this.handle = new AllocationHandle(this);
-    adapter.allocations.add(this);
-  }
-}
 
 export interface AllocateSharedMemory620Result {
   readonly Status: NDIS_STATUS;
@@ -85,11 +57,13 @@ export function NdisSetOptionalHandlers(
   const call = "NdisSetOptionalHandlers";
   const driver = driverOf(NdisHandle, call);
   if (driver === null) return NDIS_STATUS_FAILURE;
-  if (!requirePassive(driver.environment, null, call)) return NDIS_STATUS_FAILURE;
+  if (!requirePassive(driver.machine.reporter, null, call)) return NDIS_STATUS_FAILURE;
   const given = OptionalHandlers;
   if (
     given?.Header?.Type !== NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS ||
-    !headerIsKnown(driver.environment, given.Header, [NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1]) ||
+    !headerIsKnown(driver.machine.reporter, given.Header, [
+      NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1,
+    ]) ||
     typeof given.AllocateSharedMemoryHandler !== "function" ||
     typeof given.FreeSharedMemoryHandler !== "function"
   ) {
@@ -114,21 +88,21 @@ export function NdisAllocateSharedMemory(
 ): AllocateSharedMemory620Result {
   const call = "NdisAllocateSharedMemory";
   const nothing = (Status: NDIS_STATUS): AllocateSharedMemory620Result => ({ Status, AllocationHandle: null });
-  if (DriverHandle.recordOf(NdisHandle) !== undefined) {
+  if (handles.DriverHandle.recordOf(NdisHandle) !== undefined) {
     driverOf(NdisHandle, call);
     return nothing(NDIS_STATUS_FAILURE);
   }
   const adapter = adapterOf(NdisHandle, call);
   if (adapter === null) return nothing(NDIS_STATUS_FAILURE);
   const result = allocate(adapter, SharedMemoryParameters, call);
-  const { environment } = adapter;
-  if (environment.log !== null) {
+  const { reporter } = adapter.machine;
+  if (reporter.log !== null) {
     const where = typeof result === "number" ? "" : ` ${hex(result.virtual)}`;
     const status = typeof result === "number" ? result : NDIS_STATUS_SUCCESS;
-    environment.note(adapter, `${call} ${SharedMemoryParameters?.Length ?? 0} -> ${statusName(status)}${where}`);
+    reporter.note(adapter, `${call} ${SharedMemoryParameters?.Length ?? 0} -> ${statusName(status)}${where}`);
   }
   if (typeof result === "number") return nothing(result);
-  return { Status: NDIS_STATUS_SUCCESS, AllocationHandle: result.handle };
+  return { Status: NDIS_STATUS_SUCCESS, AllocationHandle: handles.AllocationHandle.make(result) };
 }
 
 function allocate(
@@ -136,10 +110,11 @@ function allocate(
   given: NDIS_SHARED_MEMORY_PARAMETERS,
   call: string,
 ): NDIS_STATUS | ProviderAllocation {
-  const { environment, dma } = adapter;
-  if (!requirePassive(environment, adapter, call)) return NDIS_STATUS_FAILURE;
+  const { dma, machine } = adapter;
+  const { reporter } = machine;
+  if (!requirePassive(reporter, adapter, call)) return NDIS_STATUS_FAILURE;
   if (adapter.state === SHUTDOWN || dma === null) {
-    environment.violate(adapter, {
+    reporter.violate(adapter, {
       rule: dma === null ? "RegisterBeforeUse" : "NothingInShutdown",
       code: dma === null ? "NOT_REGISTERED" : "WRONG_CONTEXT",
       call,
@@ -149,7 +124,7 @@ function allocate(
     return NDIS_STATUS_FAILURE;
   }
   const sizes = [NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_1, NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_2];
-  if (given?.Header?.Type !== NDIS_OBJECT_TYPE_DEFAULT || !headerIsKnown(environment, given.Header, sizes)) {
+  if (given?.Header?.Type !== NDIS_OBJECT_TYPE_DEFAULT || !headerIsKnown(reporter, given.Header, sizes)) {
     return NDIS_STATUS_INVALID_PARAMETER;
   }
   if (!requireLength(adapter, call, given.Length)) return NDIS_STATUS_INVALID_PARAMETER;
@@ -175,11 +150,11 @@ function allocateFromProvider(
   provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
   call: string,
 ): NDIS_STATUS | ProviderAllocation {
-  const { environment } = adapter;
-  if (environment.log !== null) environment.note(adapter, `${call} asks the provider`);
+  const { reporter } = adapter.machine;
+  if (reporter.log !== null) reporter.note(adapter, `${call} asks the provider`);
   const { Status, SharedMemoryProviderContext } = provider.AllocateSharedMemoryHandler(provider.ProviderContext, given);
   if (Status !== NDIS_STATUS_SUCCESS) return Status;
-  return new ProviderAllocation(adapter, given.Length, 0, provider, SharedMemoryProviderContext, []);
+  return kept(adapter, given.Length, 0, provider, SharedMemoryProviderContext, []);
 }
 
 function allocateFromCore(
@@ -188,11 +163,11 @@ function allocateFromCore(
   addresses64: boolean,
   call: string,
 ): NDIS_STATUS | ProviderAllocation {
-  const { environment } = adapter;
+  const environment = environmentOf(adapter.machine);
   const { core, choices } = environment;
   const contiguous = (given.Flags & NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) !== 0;
   if (environment.faults?.strikes("synchronous", adapter.number, given.Length) === true) return NDIS_STATUS_RESOURCES;
-  if (!environment.dispatcher.supply.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
+  if (!environment.supply.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
   environment.blocks.bytes.assertReachable();
   const virtual = core.allocate(given.Length, {
     contiguous,
@@ -201,12 +176,12 @@ function allocateFromCore(
     ...(given.PreferredNode === MM_ANY_NODE_OK ? {} : { preferredNode: given.PreferredNode }),
   });
   if (virtual === 0) {
-    environment.dispatcher.supply.lastFailure = core.lastFailure;
+    environment.supply.lastFailure = core.lastFailure;
     return NDIS_STATUS_RESOURCES;
   }
   const several = !contiguous && choices.elementsWithoutProvider === "several";
   const stretches = core.runs(virtual, given.Length).flatMap((run) => (several ? byPage(run) : [run]));
-  if (given.SGListBufferLength < listBytes(adapter, stretches.length)) {
+  if (given.SGListBufferLength < listBytes(stretches.length, choices.sgListLayout)) {
     core.free(virtual);
     return NDIS_STATUS_INVALID_PARAMETER;
   }
@@ -224,7 +199,7 @@ function allocateFromCore(
   for (const run of stretches) environment.blocks.fillRun(run.physical, run.lengthBytes);
   environment.blocks.counted(adapter, virtual, given.Length, call);
   const mapped = iommu === null ? [] : elements.map((element) => element.Address);
-  return new ProviderAllocation(adapter, given.Length, virtual, null, null, mapped);
+  return kept(adapter, given.Length, virtual, null, null, mapped);
 }
 
 /** A run cut at page boundaries. */
@@ -247,47 +222,52 @@ function byPage(run: { readonly physical: number; readonly lengthBytes: number }
  */
 export function NdisFreeSharedMemory(NdisHandle: AdapterHandle | DriverHandle, allocation: AllocationHandle): void {
   const call = "NdisFreeSharedMemory";
-  if (AdapterHandle.recordOf(NdisHandle) === undefined && DriverHandle.recordOf(NdisHandle) !== undefined) {
+  if (
+    handles.AdapterHandle.recordOf(NdisHandle) === undefined &&
+    handles.DriverHandle.recordOf(NdisHandle) !== undefined
+  ) {
     refuseHandle(NdisHandle, call, "the handle that the memory was allocated with");
     return;
   }
   const adapter = adapterOf(NdisHandle, call);
   if (adapter === null) return;
-  const { environment } = adapter;
-  if (!requirePassive(environment, adapter, call)) return;
-  const record = AllocationHandle.recordOf(allocation);
+  const { reporter } = adapter.machine;
+  if (!requirePassive(reporter, adapter, call)) return;
+  const record = handles.AllocationHandle.recordOf(allocation);
   if (record === undefined) {
     refuseHandle(allocation, call, "an allocation handle");
     return;
   }
-  if (record.freed || record.adapter !== adapter) {
-    environment.violate(adapter, {
+  if (record.freed || record.adapterNumber !== adapter.number) {
+    reporter.violate(adapter, {
       rule: record.freed ? "FreeOfLiveBlock" : "FreeMatchesAllocation",
       code: record.freed ? "ALREADY_FREED" : "WRONG_OWNER",
       call,
       message: record.freed
         ? "the allocation has already been freed"
-        : `the allocation belongs to ${record.adapter.name}, not to ${adapter.name}`,
+        : `the allocation belongs to ${ownerName(adapter, record)}, not to ${adapter.name}`,
       unit: "handle",
       ...(record.freed ? { bugCheck: freeInvalid(adapter, record.virtual), address: record.virtual } : {}),
     });
     return;
   }
-  freeAllocation(record, call);
+  freeAllocation(environmentOf(adapter.machine), adapter, record, call);
 }
 
-/** The free itself, for NdisFreeSharedMemory and for NDIS when it takes everything back. */
-export function freeAllocation(record: ProviderAllocation, call: string): void {
-  const { adapter } = record;
-  const { environment } = adapter;
-  record.freed = true;
-  adapter.allocations.delete(record);
-  if (record.provider !== null) {
-    record.provider.FreeSharedMemoryHandler(record.provider.ProviderContext, record.providerHandle);
-  } else {
-    environment.core.free(record.virtual as VirtualAddress);
-    for (const logical of record.mapped) environment.iommu?.unmap(logical);
-    environment.blocks.released(adapter, record.virtual, record.lengthBytes, call);
-  }
-  if (environment.log !== null) environment.note(adapter, `${call} ${record.lengthBytes} ${hex(record.virtual)}`);
+/** The allocation is the adapter's from now on. */
+function kept(
+  adapter: AdapterRecord,
+  lengthBytes: number,
+  virtual: number,
+  provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | null,
+  providerHandle: unknown,
+  mapped: readonly number[],
+): ProviderAllocation {
+  const record = new ProviderAllocation(adapter.number, lengthBytes, virtual, provider, providerHandle, mapped);
+  adapter.allocations.add(record);
+  return record;
+}
+
+function ownerName(adapter: AdapterRecord, record: ProviderAllocation): string {
+  return environmentOf(adapter.machine).adapters[record.adapterNumber - 1]?.name ?? "another adapter";
 }

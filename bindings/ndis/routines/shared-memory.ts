@@ -8,21 +8,24 @@
 
 import { hex, type VirtualAddress } from "../../addresses.js";
 import { ShmemError } from "../../errors.js";
+import { environmentOf } from "../dispatch/environment.js";
+import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "../documented/physical.js";
 import { type NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING } from "../documented/status.js";
-import { freeCarefully, refuseInShutdown } from "../memory/free-check.js";
-import type { AdapterHandle, DmaHandle } from "../records/handles.js";
-import type { PendingRequest, RequestSource } from "../records/requests.js";
+import { freeCarefully } from "../memory/free-check.js";
+import { type AdapterRecord, HALTING, INITIALIZING, SHUTDOWN, stateName } from "../records/adapter.js";
+import type { CompletionTarget } from "../records/dma.js";
+import type { PendingRequest } from "../records/requests.js";
 import { cachedOfTag, TAG_CACHED } from "../records/tag.js";
 import {
   adapterOf,
   dmaOf,
+  refuseInShutdown,
   requireAtMostDispatch,
   requireBoolean,
   requireLength,
   requirePassive,
 } from "../verifier/checks.js";
-import { type AdapterRecord, HALTING, INITIALIZING, SHUTDOWN, stateName } from "./attributes.js";
 
 /** What `poisoned` of choice C12 leaves in PhysicalAddress: an address that no zone of a test holds. */
 export const POISONED_PHYSICAL: NDIS_PHYSICAL_ADDRESS = 0xdead_beef_0000 as NDIS_PHYSICAL_ADDRESS;
@@ -49,20 +52,19 @@ export function NdisMAllocateSharedMemory(
   const call = "NdisMAllocateSharedMemory";
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return { VirtualAddress: null, PhysicalAddress: 0 as NDIS_PHYSICAL_ADDRESS };
-  const { environment } = adapter;
-  const failed = environment.choices.physicalOnFailure === "zero" ? (0 as NDIS_PHYSICAL_ADDRESS) : POISONED_PHYSICAL;
+  const { choices, dispatcher, reporter, supply } = environmentOf(adapter.machine);
+  const failed = choices.physicalOnFailure === "zero" ? (0 as NDIS_PHYSICAL_ADDRESS) : POISONED_PHYSICAL;
   const nothing = { VirtualAddress: null, PhysicalAddress: failed };
   const asked = typeof Length === "number" ? Length : 0;
-  if (!requirePassive(environment, adapter, call, asked)) return nothing;
+  if (!requirePassive(reporter, adapter, call, asked)) return nothing;
   if (!requireLength(adapter, call, Length) || !requireBoolean(adapter, call, "Cached", Cached)) return nothing;
   if (!synchronousPlaceIsRight(adapter, call)) return nothing;
   adapter.synchronous++;
-  const { dispatcher } = environment;
-  const virtual = dispatcher.supply.one(adapter, Length, Cached, call, "synchronous");
-  const physical = dispatcher.supply.logicalOfLast as NDIS_PHYSICAL_ADDRESS;
-  if (environment.log !== null) {
+  const virtual = supply.one(adapter, Length, Cached, call, "synchronous");
+  const physical = supply.logicalOfLast as NDIS_PHYSICAL_ADDRESS;
+  if (reporter.log !== null) {
     const result = virtual === 0 ? `null ${dispatcher.lastFailure?.reason ?? ""}` : `${hex(virtual)} ${hex(physical)}`;
-    environment.note(adapter, `${call} ${Length} ${Cached ? "cached" : "uncached"} -> ${result}`);
+    reporter.note(adapter, `${call} ${Length} ${Cached ? "cached" : "uncached"} -> ${result}`);
   }
   if (virtual === 0) {
     adapter.owesErrorLog = true;
@@ -73,11 +75,12 @@ export function NdisMAllocateSharedMemory(
 
 /** Registered; in initialize, or as choices C5 and C37 say. */
 function synchronousPlaceIsRight(adapter: AdapterRecord, call: string): boolean {
-  const { environment, state } = adapter;
-  const { choices } = environment;
+  const { machine, state } = adapter;
+  const { reporter } = machine;
+  const { choices } = reporter;
   if (state === SHUTDOWN) return refuseInShutdown(adapter, call);
   if (adapter.dma === null) {
-    environment.violate(adapter, {
+    reporter.violate(adapter, {
       rule: "RegisterBeforeUse",
       code: "NOT_REGISTERED",
       call,
@@ -90,7 +93,7 @@ function synchronousPlaceIsRight(adapter: AdapterRecord, call: string): boolean 
   const halting = state === HALTING;
   if (halting && choices.synchronousWhileHalting === "allow") return true;
   const warned = !halting && choices.synchronousAfterInitialize === "warn";
-  environment.violate(adapter, {
+  reporter.violate(adapter, {
     rule: "AllocateInInitialize",
     code: "WRONG_CONTEXT",
     call,
@@ -116,14 +119,15 @@ export function NdisMAllocateSharedMemoryAsyncEx(
   Context: unknown,
 ): NDIS_STATUS {
   const call = "NdisMAllocateSharedMemoryAsyncEx";
-  const dma = dmaOf(MiniportDmaHandle, call);
-  if (dma === null) return NDIS_STATUS_FAILURE;
-  if (dma.subordinate) return refuseSubordinate(dma.adapter, call);
-  return requestShared(dma.adapter, dma.completions, call, Length, Cached, Context);
+  const registered = dmaOf(MiniportDmaHandle, call);
+  if (registered === null) return NDIS_STATUS_FAILURE;
+  const { adapter, dma } = registered;
+  if (dma.subordinate) return refuseSubordinate(adapter, call);
+  return requestShared(adapter, dma.completions, call, Length, Cached, Context);
 }
 
 function refuseSubordinate(adapter: AdapterRecord, call: string): NDIS_STATUS {
-  adapter.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "BusMasterOnly",
     code: "NOT_REGISTERED",
     call,
@@ -136,30 +140,29 @@ function refuseSubordinate(adapter: AdapterRecord, call: string): NDIS_STATUS {
 /** The common part of the asynchronous calls of NDIS 5 and 6. What can be wrong is kept out of line. */
 export function requestShared(
   adapter: AdapterRecord,
-  source: RequestSource | null,
+  target: CompletionTarget | null,
   call: string,
   Length: number,
   Cached: boolean,
   Context: unknown,
 ): NDIS_STATUS {
-  const { environment } = adapter;
-  const { dispatcher, faults } = environment;
-  if (environment.irql.current > 2 && !requireAtMostDispatch(environment, adapter, call)) return NDIS_STATUS_FAILURE;
+  const { dispatcher, faults, reporter, scheduler } = environmentOf(adapter.machine);
+  if (reporter.irql.current > 2 && !requireAtMostDispatch(reporter, adapter, call)) return NDIS_STATUS_FAILURE;
   if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return NDIS_STATUS_FAILURE;
   if (!requireLength(adapter, call, Length)) return NDIS_STATUS_FAILURE;
   if (!requireBoolean(adapter, call, "Cached", Cached)) return NDIS_STATUS_FAILURE;
-  if (source === null) return refuseWithoutHandler(adapter, call);
+  if (target === null) return refuseWithoutHandler(adapter, call);
   if (faults?.strikes("queue", adapter.number, Length) === true) return failAtOnce(adapter, call, Length, true);
-  const request = dispatcher.accept(source, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag, Context);
+  const request = dispatcher.accept(adapter, target, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag, Context);
   if (request === null) return failAtOnce(adapter, call, Length, false);
-  if (environment.log !== null) noteRequest(adapter, call, request);
-  environment.scheduler.accepted(request);
+  if (reporter.log !== null) noteRequest(adapter, call, request);
+  scheduler.accepted(request);
   return NDIS_STATUS_PENDING;
 }
 
 /** Choice C25. */
 function refuseWithoutHandler(adapter: AdapterRecord, call: string): NDIS_STATUS {
-  adapter.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "HandlerIsRegistered",
     code: "NOT_REGISTERED",
     call,
@@ -169,15 +172,15 @@ function refuseWithoutHandler(adapter: AdapterRecord, call: string): NDIS_STATUS
 }
 
 function failAtOnce(adapter: AdapterRecord, call: string, length: number, injected: boolean): NDIS_STATUS {
-  const { environment } = adapter;
+  const { reporter } = adapter.machine;
   adapter.refused++;
-  if (environment.log !== null) environment.note(adapter, `${call} ${length} -> FAILURE${injected ? " injected" : ""}`);
+  if (reporter.log !== null) reporter.note(adapter, `${call} ${length} -> FAILURE${injected ? " injected" : ""}`);
   return NDIS_STATUS_FAILURE;
 }
 
 function noteRequest(adapter: AdapterRecord, call: string, request: PendingRequest): void {
   const { lengthBytes, tag, sequence } = request;
-  adapter.environment.note(
+  adapter.machine.reporter.note(
     adapter,
     `${call} ${lengthBytes} ${cachedOfTag(tag) ? "cached" : "uncached"} -> PENDING #${sequence}`,
   );
@@ -201,30 +204,30 @@ export function NdisMFreeSharedMemory(
   const call = "NdisMFreeSharedMemory";
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return;
-  const { environment } = adapter;
-  if (environment.irql.current > 2 && !requireAtMostDispatch(environment, adapter, call)) return;
+  const environment = environmentOf(adapter.machine);
+  const { blocks, reporter, ring } = environment;
+  if (reporter.irql.current > 2 && !requireAtMostDispatch(reporter, adapter, call)) return;
   if (adapter.state === SHUTDOWN) {
     refuseInShutdown(adapter, call, VirtualAddress);
     return;
   }
-  const { blocks, dispatcher } = environment;
   if (
     typeof VirtualAddress !== "number" ||
     typeof PhysicalAddress !== "number" ||
     typeof Length !== "number" ||
     typeof Cached !== "boolean" ||
     !blocks.plain ||
-    dispatcher.isUndelivered(VirtualAddress) ||
+    ring.isUndelivered(VirtualAddress) ||
     !blocks.matches(VirtualAddress, PhysicalAddress)
   ) {
-    freeCarefully(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
+    freeCarefully(environment, adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
     return;
   }
   try {
     environment.core.free(VirtualAddress, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag);
   } catch (error) {
     if (!(error instanceof ShmemError)) throw error;
-    freeCarefully(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
+    freeCarefully(environment, adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
     return;
   }
   adapter.freed++;
@@ -232,9 +235,9 @@ export function NdisMFreeSharedMemory(
     adapter.liveBlocks--;
     adapter.liveBytes -= Length;
   } else blocks.released(adapter, VirtualAddress, Length, call);
-  if (environment.log !== null) noteFree(adapter, call, Length, VirtualAddress);
+  if (reporter.log !== null) noteFree(adapter, call, Length, VirtualAddress);
 }
 
 function noteFree(adapter: AdapterRecord, call: string, length: number, virtual: number): void {
-  adapter.environment.note(adapter, `${call} ${length} ${hex(virtual)}`);
+  adapter.machine.reporter.note(adapter, `${call} ${length} ${hex(virtual)}`);
 }

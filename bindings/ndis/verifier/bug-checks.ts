@@ -4,8 +4,8 @@
  * Each function builds one row of the table in docs/ndis.md. A miniport block has no address here; its place among the
  * parameters is taken by the number of the adapter. Drivers of NDIS 5 get the older 0xD2 in the three cases that it has.
  */
-import type { AdapterRecord } from "../routines/attributes.js";
-import type { BugCheck } from "./violations.js";
+import type { AdapterRecord } from "../records/adapter.js";
+import type { BugCheck } from "../records/reporter.js";
 
 export const BUGCODE_NDIS_DRIVER = 0x7c;
 export const BUGCODE_ID_DRIVER = 0xd2;

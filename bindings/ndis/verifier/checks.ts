@@ -4,67 +4,67 @@
  * Each returns what the routine needs, or null (false) after the violation was recorded and the policy lets the call
  * return its failure value. None changes anything but the step counter.
  */
-
-import { type NdisEnvironment, runningEnvironment } from "../dispatch/environment.js";
+import { isAddress } from "../../addresses.js";
 import { irqlName } from "../documented/irql.js";
 import type { NDIS_OBJECT_HEADER } from "../documented/structures.js";
+import type { AdapterRecord } from "../records/adapter.js";
+import type { DriverRecord } from "../records/driver.js";
 import {
   AdapterHandle,
   DmaHandle,
   DriverHandle,
-  DriverObjectHandle,
   handleKind,
   isHandle,
+  machineOfHandle,
+  type RegisteredDma,
 } from "../records/handles.js";
-import type { AdapterRecord } from "../routines/attributes.js";
-import type { DriverRecord } from "../routines/driver.js";
-import type { DmaRecord } from "../routines/scatter-gather-dma.js";
+import type { Machine, Named, Reporter, Violation } from "../records/reporter.js";
 import * as bugChecks from "./bug-checks.js";
-import { type Violation, ViolationError } from "./violations.js";
+import { runningCallbacks } from "./callbacks.js";
+import { ViolationError } from "./violation-error.js";
 
 /** The adapter of an adapter handle that may still be used. What can be wrong is kept out of line: frees come this way. */
 export function adapterOf(handle: unknown, call: string): AdapterRecord | null {
   const adapter = AdapterHandle.recordOf(handle);
   if (adapter === undefined) return refuseHandle(handle, call, "a miniport adapter handle");
-  const { environment } = adapter;
-  environment.step++;
-  return adapter.state !== 0 && isFree(environment) ? adapter : refuseAdapter(adapter, call);
+  const { reporter } = adapter.machine;
+  reporter.step++;
+  return adapter.state !== 0 && mayRun(reporter) ? adapter : refuseAdapter(adapter, call);
 }
 
-/** The registration of a DMA handle that may still be used. */
-export function dmaOf(handle: unknown, call: string): DmaRecord | null {
-  const dma = DmaHandle.recordOf(handle);
-  if (dma === undefined) return refuseHandle(handle, call, "a miniport DMA handle");
-  const { adapter } = dma;
-  const { environment } = adapter;
-  environment.step++;
-  if (adapter.state !== 0 && !dma.released && isFree(environment)) return dma;
-  environment.assertAlive();
+/** The registration of a DMA handle that may still be used, and its adapter. */
+export function dmaOf(handle: unknown, call: string): RegisteredDma | null {
+  const registered = DmaHandle.recordOf(handle);
+  if (registered === undefined) return refuseHandle(handle, call, "a miniport DMA handle");
+  const { adapter, dma } = registered;
+  const { reporter } = adapter.machine;
+  reporter.step++;
+  if (adapter.state !== 0 && !dma.released && mayRun(reporter)) return registered;
+  reporter.assertAlive();
   return dma.released ? gone(adapter, call, "the DMA handle has been deregistered") : refuseAdapter(adapter, call);
 }
 
 /** Not stopped by a bug check, and no other machine's code is running. */
-function isFree(environment: NdisEnvironment): boolean {
-  const running = runningEnvironment();
-  return environment.poisoned === null && (running === undefined || running === environment);
+function mayRun(reporter: Reporter): boolean {
+  const running = runningCallbacks();
+  return reporter.poisoned === null && (running === undefined || running.reporter === reporter);
 }
 
 function refuseAdapter(adapter: AdapterRecord, call: string): null {
-  const { environment } = adapter;
-  environment.assertAlive();
+  adapter.machine.reporter.assertAlive();
   if (adapter.state === 0) return gone(adapter, call, "the adapter has been halted");
-  return otherMachine(runningEnvironment() ?? environment, call);
+  return otherMachine(adapter.machine, call);
 }
 
 /** The driver of a driver handle that may still be used. */
 export function driverOf(handle: unknown, call: string): DriverRecord | null {
   const driver = DriverHandle.recordOf(handle);
   if (driver === undefined) return refuseHandle(handle, call, "a miniport driver handle");
-  const { environment } = driver;
-  environment.step++;
-  environment.assertAlive();
+  const { reporter } = driver.machine;
+  reporter.step++;
+  reporter.assertAlive();
   if (!driver.registered) {
-    environment.violate(null, {
+    reporter.violate(null, {
       rule: "HandleIsLive",
       code: "ADAPTER_GONE",
       call,
@@ -91,8 +91,9 @@ export function refuseHandle(handle: unknown, call: string, wanted: string): nul
     unit: "handle",
     ...(absent ? { bugCheck: bugChecks.nullHandle() } : {}),
   } as const;
-  const environment = runningEnvironment() ?? environmentOf(handle);
-  if (environment === undefined) {
+  const running = runningCallbacks();
+  const reporter = running?.reporter ?? machineOfHandle(handle)?.reporter;
+  if (reporter === undefined) {
     const violation: Violation = {
       ...finding,
       basis: "choice",
@@ -103,9 +104,9 @@ export function refuseHandle(handle: unknown, call: string, wanted: string): nul
     };
     throw new ViolationError(violation);
   }
-  environment.step++;
-  environment.assertAlive();
-  environment.violate(adapter ?? environment.insideAdapter, finding);
+  reporter.step++;
+  reporter.assertAlive();
+  reporter.violate(adapter ?? running?.adapter ?? null, finding);
   return null;
 }
 
@@ -116,17 +117,8 @@ function hint(call: string): string {
     : "";
 }
 
-function environmentOf(handle: unknown): NdisEnvironment | undefined {
-  return (
-    AdapterHandle.recordOf(handle)?.environment ??
-    DmaHandle.recordOf(handle)?.adapter.environment ??
-    DriverHandle.recordOf(handle)?.environment ??
-    DriverObjectHandle.environmentOf(handle)
-  );
-}
-
 function gone(adapter: AdapterRecord, call: string, message: string): null {
-  adapter.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "HandleIsLive",
     code: "ADAPTER_GONE",
     call,
@@ -137,9 +129,12 @@ function gone(adapter: AdapterRecord, call: string, message: string): null {
   return null;
 }
 
-function otherMachine(running: NdisEnvironment, call: string): null {
-  running.step++;
-  running.violate(running.insideAdapter, {
+/** Reported on the machine whose code runs; on the handle's own where none does. */
+function otherMachine(machine: Machine, call: string): null {
+  const running = runningCallbacks();
+  const reporter = running?.reporter ?? machine.reporter;
+  reporter.step++;
+  reporter.violate(running?.adapter ?? null, {
     rule: "HandleIsOfThisMachine",
     code: "WRONG_OWNER",
     call,
@@ -147,6 +142,20 @@ function otherMachine(running: NdisEnvironment, call: string): null {
     unit: "handle",
   });
   return null;
+}
+
+/** SDV rule NdisMFreeSharedMemory, and our extension of it to the other calls. Always false when it returns. */
+export function refuseInShutdown(adapter: AdapterRecord, call: string, address: unknown = null): boolean {
+  const free = call === "NdisMFreeSharedMemory";
+  adapter.machine.reporter.violate(adapter, {
+    rule: free ? "NdisMFreeSharedMemory" : "NothingInShutdown",
+    code: "WRONG_CONTEXT",
+    call,
+    message: `${call} must not be called in MiniportShutdownEx, or after it`,
+    basis: free ? "documented" : "choice",
+    ...(isAddress(address) ? { address } : {}),
+  });
+  return false;
 }
 
 const GATHER = "Irql_Gather_DMA_Function";
@@ -168,16 +177,16 @@ function levelRule(call: string): string {
 
 /** Demand PASSIVE_LEVEL. At APC_LEVEL choice C2 decides; above, the bug check. */
 export function requirePassive(
-  environment: NdisEnvironment,
+  reporter: Reporter,
   adapter: AdapterRecord | null,
   call: string,
   lengthBytes: number | null = null,
 ): boolean {
-  const { current } = environment.irql;
+  const { current } = reporter.irql;
   if (current === 0) return true;
   const synchronous = lengthBytes !== null && adapter !== null;
-  const report = current === 1 && environment.choices.apcWherePassive === "report";
-  environment.violate(adapter, {
+  const report = current === 1 && reporter.choices.apcWherePassive === "report";
+  reporter.violate(adapter, {
     rule: levelRule(call),
     code: "WRONG_IRQL",
     call,
@@ -197,14 +206,10 @@ export function requirePassive(
 }
 
 /** Demand DISPATCH_LEVEL or below. */
-export function requireAtMostDispatch(
-  environment: NdisEnvironment,
-  adapter: AdapterRecord | null,
-  call: string,
-): boolean {
-  const { current } = environment.irql;
+export function requireAtMostDispatch(reporter: Reporter, adapter: AdapterRecord | null, call: string): boolean {
+  const { current } = reporter.irql;
   if (current <= 2) return true;
-  environment.violate(adapter, {
+  reporter.violate(adapter, {
     rule: levelRule(call),
     code: "WRONG_IRQL",
     call,
@@ -217,10 +222,10 @@ export function requireAtMostDispatch(
 }
 
 /** Demand DISPATCH_LEVEL exactly. */
-export function requireDispatch(environment: NdisEnvironment, adapter: AdapterRecord | null, call: string): boolean {
-  const { current } = environment.irql;
+export function requireDispatch(reporter: Reporter, adapter: Named | null, call: string): boolean {
+  const { current } = reporter.irql;
   if (current === 2) return true;
-  environment.violate(adapter, {
+  reporter.violate(adapter, {
     rule: levelRule(call),
     code: "WRONG_IRQL",
     call,
@@ -235,10 +240,10 @@ export function requireDispatch(environment: NdisEnvironment, adapter: AdapterRe
 /** Demand a Length: an integer from 1 to 2^32 - 1. Length 0 is choice C16. */
 export function requireLength(adapter: AdapterRecord, call: string, length: unknown): length is number {
   if (typeof length === "number" && length > 0 && length <= 0xffffffff && Number.isInteger(length)) return true;
-  const { environment } = adapter;
+  const { reporter } = adapter.machine;
   if (length === 0) {
-    if (environment.choices.zeroLength === "fail") return false;
-    environment.violate(adapter, {
+    if (reporter.choices.zeroLength === "fail") return false;
+    reporter.violate(adapter, {
       rule: "LengthIsPositive",
       code: "INVALID_ARGUMENT",
       call,
@@ -250,7 +255,7 @@ export function requireLength(adapter: AdapterRecord, call: string, length: unkn
     });
     return false;
   }
-  environment.violate(adapter, {
+  reporter.violate(adapter, {
     rule: "ArgumentsAreValid",
     code: "INVALID_ARGUMENT",
     call,
@@ -265,7 +270,7 @@ export function requireLength(adapter: AdapterRecord, call: string, length: unkn
 /** Demand a BOOLEAN. */
 export function requireBoolean(adapter: AdapterRecord, call: string, field: string, value: unknown): value is boolean {
   if (typeof value === "boolean") return true;
-  adapter.environment.violate(adapter, {
+  adapter.machine.reporter.violate(adapter, {
     rule: "ArgumentsAreValid",
     code: "INVALID_ARGUMENT",
     call,
@@ -277,14 +282,10 @@ export function requireBoolean(adapter: AdapterRecord, call: string, field: stri
 }
 
 /** Revision and size of a header (choice C1): true where NDIS knows it. */
-export function headerIsKnown(
-  environment: NdisEnvironment,
-  header: NDIS_OBJECT_HEADER,
-  sizes: readonly number[],
-): boolean {
+export function headerIsKnown(reporter: Reporter, header: NDIS_OBJECT_HEADER, sizes: readonly number[]): boolean {
   const wanted = sizes[header.Revision - 1];
   if (wanted === undefined) return false;
-  return environment.choices.headerSize === "exact" ? header.Size === wanted : header.Size >= wanted;
+  return reporter.choices.headerSize === "exact" ? header.Size === wanted : header.Size >= wanted;
 }
 
 /** A value in an error message, without calling into it. */

@@ -5,23 +5,37 @@
  */
 
 import { hex, isAddress, type VirtualAddress } from "../../addresses.js";
-import type { Explanation } from "../../core/api.js";
-import type { NdisEnvironment } from "../dispatch/environment.js";
-import { irqlName } from "../documented/irql.js";
+import type { CoreApi, Explanation } from "../../core/api.js";
+import type { BlockHistory } from "../records/history.js";
+import type { BlockExplanation, Named, Neighbour, Neighbours, Provenance } from "../records/reporter.js";
 import { adapterOfTag, cachedOfTag } from "../records/tag.js";
-import type { BlockExplanation, Neighbour, Neighbours, Provenance } from "./violations.js";
+
+/** What an explanation is made from. */
+export interface ExplanationSources {
+  readonly core: CoreApi;
+  readonly history: BlockHistory | null;
+  /** By number, from 1. */
+  readonly adapters: readonly Named[];
+  /** What stands between driver and core (see `memory/blocks.ts`). */
+  readonly blocks: {
+    /** The start that the driver was given for a block that starts at `coreStart` in the core. */
+    givenStart(coreStart: number): number;
+    /** A sentence where the block is in a state that the core does not know. */
+    specialStateOf(address: number): string | null;
+  };
+}
 
 /** Explain a virtual address; anything else is `unmapped`. Never throws. */
-export function explainAddress(environment: NdisEnvironment, address: number): BlockExplanation {
+export function explainAddress(sources: ExplanationSources, address: number): BlockExplanation {
   if (!isAddress(address)) {
     return { address, state: "unmapped", zone: -1, text: `${String(address)} is no address.` };
   }
-  const known = environment.core.explain(address as never);
+  const known = sources.core.explain(address as never);
   const start = known.block?.virtual ?? address;
-  const past = environment.history?.of(environment.blocks.givenStart(start));
+  const past = sources.history?.of(sources.blocks.givenStart(start));
   const tag = known.state === "live" ? known.block?.tag : undefined;
   const owner = tag === undefined ? past?.adapter : adapterOfTag(tag);
-  const name = owner === undefined ? undefined : environment.adapters[owner - 1]?.name;
+  const name = owner === undefined ? undefined : sources.adapters[owner - 1]?.name;
   const sentences = [known.text.endsWith(".") ? known.text : `${known.text}.`];
   if (name !== undefined) {
     const verb = known.state === "live" ? "belongs to" : "last belonged to";
@@ -32,9 +46,9 @@ export function explainAddress(environment: NdisEnvironment, address: number): B
       `Allocated ${place(past.allocatedAt)}${past.freedAt === null ? "" : `, freed ${place(past.freedAt)}`}.`,
     );
   }
-  const special = environment.blocks.specialStateOf(address);
+  const special = sources.blocks.specialStateOf(address);
   if (special !== null) sentences.push(special);
-  const neighbours = known.state === "live" ? neighboursOf(environment, known.block) : undefined;
+  const neighbours = known.state === "live" ? neighboursOf(sources, known.block) : undefined;
   if (neighbours !== undefined) {
     sentences.push(`Before it: ${inWords(neighbours.before)}; behind it: ${inWords(neighbours.after)}.`);
   }
@@ -50,14 +64,14 @@ export function explainAddress(environment: NdisEnvironment, address: number): B
 }
 
 /** What lies right before and right behind a contiguous block. */
-function neighboursOf(environment: NdisEnvironment, block: Explanation["block"]): Neighbours | undefined {
+function neighboursOf(sources: ExplanationSources, block: Explanation["block"]): Neighbours | undefined {
   if (block === undefined || !block.contiguous) return undefined;
-  const { core } = environment;
+  const { core } = sources;
   const frames = Math.ceil(block.lengthBytes / core.frameSize);
   const at = (address: number): Neighbour => {
     if (!isAddress(address)) return { state: "unmapped" };
     const there = core.explain(address as VirtualAddress);
-    const owner = there.block?.tag === undefined ? undefined : environment.adapters[adapterOfTag(there.block.tag) - 1];
+    const owner = there.block?.tag === undefined ? undefined : sources.adapters[adapterOfTag(there.block.tag) - 1];
     return {
       state: there.state,
       ...(there.block === undefined ? {} : { virtual: there.block.virtual, lengthBytes: there.block.lengthBytes }),
@@ -78,14 +92,4 @@ function inWords(neighbour: Neighbour): string {
 function place(where: Provenance): string {
   const site = where.site === undefined || where.site === "" ? "" : ` (${where.site.split("\n")[0] ?? ""})`;
   return `at step ${where.step} by ${where.call}${site}`;
-}
-
-/** The current level in words, for messages. */
-export function levelName(environment: NdisEnvironment): string {
-  return irqlName(environment.irql.current);
-}
-
-/** `[start, end)` of a block in words. */
-export function describeRange(start: number, lengthBytes: number): string {
-  return `${hex(start)} to ${hex(start + lengthBytes - 1)} (${lengthBytes} bytes)`;
 }

@@ -1,9 +1,9 @@
 /**
- * Words for reports: counts with their nouns, and lists that name the first few of many.
+ * Wording: violations and bug checks as text, counts with their nouns, lists that name the first few of many.
  */
-
-import type { DroppedRequest } from "../dispatch/dispatcher.js";
-import type { LiveBlock } from "../memory/blocks.js";
+import { irqlName } from "../documented/irql.js";
+import type { BugCheck, LiveBlock, Violation } from "../records/reporter.js";
+import type { DroppedRequest } from "../records/requests.js";
 
 /** Entries that a list names before it only counts. */
 const NAMED = 4;
@@ -33,4 +33,44 @@ export function listRequests(requests: readonly DroppedRequest[]): string {
 function listed<T>(things: readonly T[], inWords: (thing: T) => string): string {
   const named = things.slice(0, NAMED).map(inWords).join(", ");
   return things.length > NAMED ? `${named} and ${things.length - NAMED} more` : named;
+}
+
+const NAMES: ReadonlyMap<number, string> = new Map([
+  [0x7c, "BUGCODE_NDIS_DRIVER"],
+  [0xd2, "BUGCODE_ID_DRIVER"],
+  [0xc4, "DRIVER_VERIFIER_DETECTED_VIOLATION"],
+  [0xe6, "DRIVER_VERIFIER_DMA_VIOLATION"],
+]);
+
+/** `0x7C BUGCODE_NDIS_DRIVER (0x3, 0x1, 0x400000001000, 0x400000001000)`. */
+export function describeBugCheck(bugCheck: BugCheck): string {
+  const name = NAMES.get(bugCheck.code);
+  const parameters = bugCheck.parameters.map((value) => `0x${value.toString(16)}`).join(", ");
+  return `0x${bugCheck.code.toString(16).toUpperCase()}${name === undefined ? "" : ` ${name}`} (${parameters})`;
+}
+
+/** What was done, by whom and where, which rule, and what is known of the address: the text of the error. */
+export function describeViolation(violation: Violation): string {
+  const where = violation.adapter === "" ? "" : ` on ${violation.adapter}`;
+  const parts = [
+    `${violation.call}${where} at ${irqlName(violation.irql)} (step ${violation.step}): ${violation.message}`,
+  ];
+  for (const field of violation.mismatches ?? []) {
+    parts.push(
+      `  ${field.field}: given ${show(field.given, field.unit)}, allocated ${show(field.expected, field.unit)}`,
+    );
+  }
+  if (violation.explain !== undefined) parts.push(`  ${violation.explain.text}`);
+  if (violation.bugCheck !== undefined) {
+    parts.push(
+      `  ${describeBugCheck(violation.bugCheck)}, ${violation.basis === "documented" ? "as documented" : "our choice"}`,
+    );
+  }
+  parts.push(`  rule ${violation.rule}`);
+  return parts.join("\n");
+}
+
+function show(value: unknown, unit: string): string {
+  if (unit === "address" && typeof value === "number") return `0x${value.toString(16)}`;
+  return unit === "bytes" ? `${String(value)} bytes` : String(value);
 }

@@ -193,11 +193,11 @@ export function deviceImports(host: ImportHost): Imports {
       const interrupt = session.find<Interrupt>(handle, "interrupt", call);
       if (interrupt === undefined || !session.checkFunction(fn, "i>i", "SynchronizeFunction", call)) return 0;
       const { irql } = session.environment;
-      const before = irql.enter(5 as typeof irql.current);
+      const before = irql.setLevel(5 as typeof irql.current);
       try {
         return session.run(interrupt.owner, "MiniportSynchronizeInterrupt", session.c.tableFunction(fn), [context]);
       } finally {
-        irql.leave(before);
+        irql.restoreLevel(before);
       }
     },
     queueInterruptDpc(handle, message, context) {

@@ -6,6 +6,7 @@
  */
 import {
   bugChecks,
+  type Irql,
   irqlName,
   type KIRQL,
   type MachineEvent,
@@ -96,8 +97,7 @@ export function objectsOf(session: Session): KernelObjects {
 const TOLD_BY_FLAG: readonly string[] = ["MiniportSendNetBufferLists", "MiniportReturnNetBufferLists"];
 
 export function kernelImports(host: ImportHost): Imports {
-  const irql = (): { enter(level: KIRQL): KIRQL; leave(level: KIRQL): void; readonly current: KIRQL } =>
-    host.session.environment.irql;
+  const irql = (): Irql => host.session.environment.irql;
 
   const lockAt = (address: number, call: string): CLock | undefined => {
     const { session } = host;
@@ -193,7 +193,7 @@ export function kernelImports(host: ImportHost): Imports {
         });
         return current;
       }
-      return irql().enter(Math.min(level, 15) as KIRQL);
+      return irql().setLevel(Math.min(level, 15) as KIRQL);
     },
     lowerIrql(level) {
       const { session } = host;
@@ -211,7 +211,7 @@ export function kernelImports(host: ImportHost): Imports {
         });
         return;
       }
-      irql().leave(level as KIRQL);
+      irql().restoreLevel(level as KIRQL);
     },
 
     // ---- locks ----------------------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ export function kernelImports(host: ImportHost): Imports {
       lock.raised = raise !== 0;
       lock.stack = session.c.stack();
       lock.lock?.acquire();
-      if (raise === 0 && irql().current !== current) irql().leave(current);
+      if (raise === 0 && irql().current !== current) irql().restoreLevel(current);
       return current;
     },
     releaseLock(address, level, lower) {
@@ -324,8 +324,8 @@ export function kernelImports(host: ImportHost): Imports {
       const { current } = irql();
       lock.held = false;
       lock.lock?.release();
-      if (lower === 0) irql().leave(current);
-      else irql().leave(level as KIRQL);
+      if (lower === 0) irql().restoreLevel(current);
+      else irql().restoreLevel(level as KIRQL);
     },
 
     // ---- events, waiting ----------------------------------------------------------------------------------------------------

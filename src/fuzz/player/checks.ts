@@ -62,7 +62,7 @@ export function look(
     const { rule, code, call } = violation;
     throw new Stop({ rule, code, call, message: explain(violation), violation });
   }
-  const thrown = machine.environment.handlerErrors[0];
+  const thrown = machine.environment.reporter.handlerErrors[0];
   if (thrown !== undefined)
     stop("HandlerDoesNotThrow", codeOf(thrown.error), thrown.call, said(thrown.call, thrown.error));
   if (failure !== undefined) {

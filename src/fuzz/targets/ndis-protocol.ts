@@ -371,12 +371,12 @@ export class ProtocolPlay {
   }
 
   #inside(call: () => void): void {
-    const { environment } = this.#machine;
-    const before = environment.enter();
+    const { callbacks, irql } = this.#machine.environment;
+    callbacks.enter("", null, irql.current);
     try {
       call();
     } finally {
-      environment.leave(before);
+      callbacks.leave();
     }
   }
 
@@ -385,7 +385,7 @@ export class ProtocolPlay {
     const { violations, environment } = this.#machine;
     if (violations.length !== this.#earned)
       throw new SubjectFault(`a right call was recorded: ${violations.at(-1)?.rule} ${violations.at(-1)?.message}`);
-    const [thrown] = environment.handlerErrors;
+    const [thrown] = environment.reporter.handlerErrors;
     if (thrown !== undefined) throw thrown.error;
     const sum = (of: (adapter: Adapter) => number): number =>
       this.#scripted.reduce((total, one) => total + of(one.adapter()), 0);

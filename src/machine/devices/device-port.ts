@@ -9,6 +9,7 @@
 import {
   type AdapterRecord,
   bugChecks,
+  environmentOf,
   hex,
   type NdisEnvironment,
   type PhysicalAddress,
@@ -70,7 +71,7 @@ export class MachinePort implements DevicePort {
     interrupt: () => void,
   ) {
     this.#adapter = adapter;
-    this.#environment = adapter.environment;
+    this.#environment = environmentOf(adapter.machine);
     this.#iommu = iommu;
     this.#clock = clock;
     this.#events = events;
@@ -176,7 +177,7 @@ export class MachinePort implements DevicePort {
   #fault(logical: number, write: boolean, reason: "unmapped" | "direction" | "another device", virtual = 0): never {
     const adapter = this.#adapter;
     const environment = this.#environment;
-    environment.step++;
+    environment.reporter.step++;
     const why = {
       unmapped: "which no live block holds",
       direction: `which is mapped for ${write ? "reading" : "writing"} only (direction)`,
@@ -195,7 +196,7 @@ export class MachinePort implements DevicePort {
       ...details,
       ...(at === 0 ? {} : { address: at }),
     } as const;
-    environment.violate(adapter, finding);
+    environment.reporter.violate(adapter, finding);
     // Under `collect` the violation is recorded only, but the access must not happen all the same.
     throw new ShmemError("TRANSLATION_FAULT", message, details);
   }

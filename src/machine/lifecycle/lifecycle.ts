@@ -12,8 +12,9 @@
  *    what would never end.
  */
 import {
-  AdapterRecord,
+  type AdapterRecord,
   type Arena,
+  addAdapter,
   beginHalt,
   beginInitialize,
   beginShutdown,
@@ -129,7 +130,7 @@ export class Lifecycle {
 
   *#load(driver: MiniportDriver, name: string): Generator<Job, LoadedDriver, void> {
     const { environment } = this.#parts;
-    const object: DriverObjectHandle = new DriverObjectHandleClass(environment);
+    const object: DriverObjectHandle = DriverObjectHandleClass.make(environment);
     let status: NDIS_STATUS = NDIS_STATUS_FAILURE;
     yield new Job({
       adapter: null,
@@ -139,7 +140,8 @@ export class Lifecycle {
         status = value as NDIS_STATUS;
       },
     });
-    if (environment.log !== null) environment.note(null, `DriverEntry ${name} -> ${statusName(status)}`);
+    if (environment.reporter.log !== null)
+      environment.reporter.note(null, `DriverEntry ${name} -> ${statusName(status)}`);
     const loaded: LoadedDriver = Object.freeze({ name, status });
     this.#drivers.set(loaded, { object, queue: this.#driverQueue(), unloaded: false });
     return loaded;
@@ -426,26 +428,20 @@ export class Lifecycle {
     const adapters = this.#parts.environment.adapters.length;
     const name = options.name ?? `${driverName}${adapters === 0 ? "" : `-${adapters + 1}`}`;
     let services: MachineServices | null = null;
-    const one = new AdapterRecord(
-      this.#parts.environment,
-      record,
-      name,
-      { quotaBytes: options.quotaBytes ?? null },
-      (made) => {
-        services = new MachineServices(made, {
-          clock: this.#parts.clock,
-          events: this.#parts.events,
-          processors: this.#parts.processors,
-          threads: this.#parts.threads,
-          device,
-          settings: Object.freeze(Object.assign({}, options.settings)),
-          onFrame: options.onFrame ?? null,
-          onDrop: options.onDrop ?? null,
-          holdNs: options.holdNs ?? null,
-        });
-        return services;
-      },
-    );
+    const one = addAdapter(record, name, { quotaBytes: options.quotaBytes ?? null }, (made) => {
+      services = new MachineServices(made, {
+        clock: this.#parts.clock,
+        events: this.#parts.events,
+        processors: this.#parts.processors,
+        threads: this.#parts.threads,
+        device,
+        settings: Object.freeze(Object.assign({}, options.settings)),
+        onFrame: options.onFrame ?? null,
+        onDrop: options.onDrop ?? null,
+        holdNs: options.holdNs ?? null,
+      });
+      return services;
+    });
     const made = services as unknown as MachineServices;
     const port = new MachinePort(one, this.#parts.iommu, this.#parts.clock, this.#parts.events, () =>
       made.raiseInterrupt(),
@@ -460,9 +456,10 @@ export class Lifecycle {
     const { parts } = job;
     parts.begin?.();
     job.startedNs = this.#parts.clock.nowNs;
-    const { environment, processors, threads } = this.#parts;
+    const { environment, threads } = this.#parts;
+    const { callbacks } = environment;
     const { adapter, call } = parts;
-    const outcome = callIntoDriver(environment, processors, adapter, call, PASSIVE_LEVEL, parts.handler);
+    const outcome = callIntoDriver(callbacks, adapter, call, PASSIVE_LEVEL, parts.handler);
     if (isPromise(outcome.value)) {
       let result: unknown;
       const promise = outcome.value.then((answer) => {
@@ -473,7 +470,7 @@ export class Lifecycle {
     let { error, failed } = outcome;
     if (outcome.levelAfter !== PASSIVE_LEVEL && !failed) {
       try {
-        environment.levelNotRestored(adapter, call, PASSIVE_LEVEL, outcome.levelAfter, isPromise(outcome.value));
+        callbacks.checkLevel(adapter, call, PASSIVE_LEVEL, outcome.levelAfter, isPromise(outcome.value));
       } catch (violation) {
         error = violation;
         failed = true;
@@ -518,7 +515,7 @@ export class Lifecycle {
         : { bugCheck: bugChecks.watchdog(adapter, watchdogCode), basis: "documented" as const }),
     } as const;
     try {
-      environment.violate(adapter, finding);
+      environment.reporter.violate(adapter, finding);
     } catch (violation) {
       (hanging ?? operation).fail(violation);
       return;
@@ -546,7 +543,7 @@ export class Lifecycle {
   }
 
   #assertOurs(adapter: Adapter): void {
-    if (adapter instanceof Adapter && adapter.record.environment === this.#parts.environment) return;
+    if (adapter instanceof Adapter && adapter.record.machine === this.#parts.environment) return;
     refuse("adapter", adapter, { allowed: "an adapter of this machine" });
   }
 

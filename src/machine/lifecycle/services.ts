@@ -9,11 +9,13 @@ import {
   type AdapterServices,
   DISPATCH_LEVEL,
   deviceLevel,
+  environmentOf,
   type IndicatedFrame,
   type InterruptHandlers,
   type KIRQL,
   type MachineEvent,
   type MachineTimer,
+  type NdisEnvironment,
   PASSIVE_LEVEL,
   ShmemError,
   type SpinLock,
@@ -44,6 +46,7 @@ const DEVICE_LEVEL: KIRQL = deviceLevel(5);
 
 export class MachineServices implements AdapterServices {
   readonly #adapter: AdapterRecord;
+  readonly #environment: NdisEnvironment;
   readonly #parts: ServiceParts;
   #interrupt: InterruptHandlers | null = null;
   #interruptIsDue: MachineEventEntry | null = null;
@@ -60,6 +63,7 @@ export class MachineServices implements AdapterServices {
 
   constructor(adapter: AdapterRecord, parts: ServiceParts) {
     this.#adapter = adapter;
+    this.#environment = environmentOf(adapter.machine);
     this.#parts = parts;
   }
 
@@ -98,7 +102,7 @@ export class MachineServices implements AdapterServices {
   registerInterrupt(handlers: InterruptHandlers): void {
     this.#atPassive("registerInterrupt");
     if (this.#adapter.attributes === null) {
-      this.#adapter.environment.violate(this.#adapter, {
+      this.#environment.reporter.violate(this.#adapter, {
         rule: "NdisMRegisterIoPortRange",
         code: "WRONG_CONTEXT",
         call: "registerInterrupt",
@@ -191,19 +195,19 @@ export class MachineServices implements AdapterServices {
   }
 
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array {
-    const { blocks } = this.#adapter.environment;
+    const { blocks } = this.#environment;
     const offset = this.#offsetOf(address, lengthBytes);
     return blocks.bytes.whole().subarray(offset, offset + lengthBytes);
   }
 
   /** Where a range that the driver owns lies among the machine's bytes. */
   #offsetOf(address: VirtualAddress, lengthBytes: number): number {
-    const { blocks, core, dispatcher } = this.#adapter.environment;
+    const { blocks, core, ring } = this.#environment;
     const offset = core.offsetOf(address, lengthBytes);
-    if (blocks.plain && !dispatcher.hides(address)) return offset;
+    if (blocks.plain && !ring.hides(address)) return offset;
     const sight = blocks.look(address);
     const inside = sight.state === "block" || sight.state === "interior";
-    if (inside && address + lengthBytes <= sight.given + sight.lengthBytes && !dispatcher.isUndelivered(sight.given)) {
+    if (inside && address + lengthBytes <= sight.given + sight.lengthBytes && !ring.isUndelivered(sight.given)) {
       return offset;
     }
     const why = blocks.specialStateOf(address) ?? `the range leaves the block of ${sight.lengthBytes} bytes`;
@@ -212,30 +216,30 @@ export class MachineServices implements AdapterServices {
 
   readU16(address: VirtualAddress): number {
     const at = this.#offsetOf(address, 2);
-    return halfAt(this.#adapter.environment.blocks.bytes.whole(), at);
+    return halfAt(this.#environment.blocks.bytes.whole(), at);
   }
 
   writeU16(address: VirtualAddress, value: number): void {
     const at = this.#offsetOf(address, 2);
-    putHalfAt(this.#adapter.environment.blocks.bytes.whole(), at, value);
+    putHalfAt(this.#environment.blocks.bytes.whole(), at, value);
   }
 
   readU32(address: VirtualAddress): number {
     const at = this.#offsetOf(address, 4);
-    return wordAt(this.#adapter.environment.blocks.bytes.whole(), at);
+    return wordAt(this.#environment.blocks.bytes.whole(), at);
   }
 
   writeU32(address: VirtualAddress, value: number): void {
     const at = this.#offsetOf(address, 4);
-    putWordAt(this.#adapter.environment.blocks.bytes.whole(), at, value);
+    putWordAt(this.#environment.blocks.bytes.whole(), at, value);
   }
 
   indicate(frame: IndicatedFrame): void {
-    const { environment } = this.#adapter;
-    environment.step++;
+    const environment = this.#environment;
+    environment.reporter.step++;
     this.framesIndicated++;
     this.bytesIndicated += frame.bytes.length;
-    if (environment.log !== null) environment.note(this.#adapter, `indicate ${frame.bytes.length}`);
+    if (environment.reporter.log !== null) environment.reporter.note(this.#adapter, `indicate ${frame.bytes.length}`);
     this.#parts.onFrame?.(frame.bytes);
     const { returned } = frame;
     if (returned === undefined) return;
@@ -250,10 +254,10 @@ export class MachineServices implements AdapterServices {
   }
 
   drop(reason: string): void {
-    const { environment } = this.#adapter;
-    environment.step++;
+    const environment = this.#environment;
+    environment.reporter.step++;
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
-    if (environment.log !== null) environment.note(this.#adapter, `drop ${reason}`);
+    if (environment.reporter.log !== null) environment.reporter.note(this.#adapter, `drop ${reason}`);
     this.#parts.onDrop?.(reason);
   }
 
@@ -261,7 +265,8 @@ export class MachineServices implements AdapterServices {
     const adapter = this.#adapter;
     adapter.owesErrorLog = false;
     this.errorLog.push({ timeNs: this.nowNs, code, values });
-    if (adapter.environment.log !== null) adapter.environment.note(adapter, `error log ${code} ${values.join(" ")}`);
+    if (this.#environment.reporter.log !== null)
+      this.#environment.reporter.note(adapter, `error log ${code} ${values.join(" ")}`);
   }
 
   /** Nothing of the driver runs any more: timers, interrupt. */
@@ -277,19 +282,19 @@ export class MachineServices implements AdapterServices {
   /** Call into the driver at a level; contain what it throws; follow it if it is asynchronous. */
   callback(call: string, level: KIRQL, run: () => unknown): void {
     const adapter = this.#adapter;
-    const { environment } = adapter;
-    const { processors, threads } = this.#parts;
-    environment.step++;
-    if (environment.log !== null) environment.note(adapter, call);
-    const { value, error, failed, levelAfter } = callIntoDriver(environment, processors, adapter, call, level, run);
-    if (failed) environment.contain(adapter, call, error);
+    const { callbacks, reporter } = this.#environment;
+    const { threads } = this.#parts;
+    reporter.step++;
+    if (reporter.log !== null) reporter.note(adapter, call);
+    const { value, error, failed, levelAfter } = callIntoDriver(callbacks, adapter, call, level, run);
+    if (failed) reporter.contain(adapter, call, error);
     const suspended = isPromise(value);
     if (suspended) {
       threads.adopt(adapter, call, value, (error, failed) => {
-        if (failed) environment.contain(adapter, call, error);
+        if (failed) reporter.contain(adapter, call, error);
       });
     }
-    if (levelAfter !== level) environment.levelNotRestored(adapter, call, level, levelAfter, suspended);
+    callbacks.checkLevel(adapter, call, level, levelAfter, suspended);
   }
 
   #serviceInterrupt(): void {

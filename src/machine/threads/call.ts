@@ -1,6 +1,5 @@
-/** A call into the driver: the machine, the level and the place are marked before it and put back after it. */
-import { type AdapterRecord, type KIRQL, type NdisEnvironment, PASSIVE_LEVEL } from "../../../bindings/index.js";
-import type { Processors } from "./processors.js";
+/** A call into the driver, bracketed by the machine's callbacks; what the handler did is an outcome. */
+import { type AdapterRecord, type Callbacks, type KIRQL, PASSIVE_LEVEL } from "../../../bindings/index.js";
 
 /** What a handler did. */
 export interface CallOutcome {
@@ -15,34 +14,24 @@ export interface CallOutcome {
 
 /** Call a handler at a level. What it throws is in the outcome. */
 export function callIntoDriver(
-  environment: NdisEnvironment,
-  processors: Processors,
+  callbacks: Callbacks,
   adapter: AdapterRecord | null,
   call: string,
   level: KIRQL,
   handler: () => unknown,
 ): CallOutcome {
-  const insideBefore = environment.inside;
-  const adapterBefore = environment.insideAdapter;
-  const machineBefore = environment.enter();
-  const levelBefore = processors.enter(level);
-  environment.inside = call;
-  environment.insideAdapter = adapter;
   let levelAfter: KIRQL = PASSIVE_LEVEL;
   let value: unknown;
   let error: unknown;
   let failed = false;
+  callbacks.enter(call, adapter, level);
   try {
     value = handler();
   } catch (thrown) {
     error = thrown;
     failed = true;
   }
-  levelAfter = processors.current;
-  processors.leave(levelBefore);
-  environment.inside = insideBefore;
-  environment.insideAdapter = adapterBefore;
-  environment.leave(machineBefore);
+  levelAfter = callbacks.leave();
   return { value, error, failed, levelAfter };
 }
 

@@ -27,13 +27,13 @@ export class Processors implements Irql {
     return this.#locks[this.processor] as number;
   }
 
-  enter(level: KIRQL): KIRQL {
+  setLevel(level: KIRQL): KIRQL {
     const previous = this.current;
     this.current = level;
     return previous;
   }
 
-  leave(level: KIRQL): void {
+  restoreLevel(level: KIRQL): void {
     this.current = level;
   }
 
@@ -41,14 +41,14 @@ export class Processors implements Irql {
   raise(level: KIRQL): KIRQL {
     const { current } = this;
     if (level < current) throw this.#refuse(`raiseIrql from ${irqlName(current)} to ${irqlName(level)} lowers`, level);
-    return this.enter(level);
+    return this.setLevel(level);
   }
 
   /** KeLowerIrql: never upwards. */
   lower(level: KIRQL): void {
     const { current } = this;
     if (level > current) throw this.#refuse(`lowerIrql from ${irqlName(current)} to ${irqlName(level)} raises`, level);
-    this.leave(level);
+    this.restoreLevel(level);
   }
 
   lockTaken(): void {

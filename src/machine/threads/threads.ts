@@ -207,11 +207,7 @@ export class MachineThreads implements Threads {
     // Its next waits are its own, whenever the host's queue of promises comes to them.
     this.#current = thread;
     await null;
-    const { inside, insideAdapter } = environment;
-    if (thread !== null) {
-      environment.inside = thread.call;
-      environment.insideAdapter = thread.adapter;
-    }
+    if (thread !== null) environment.callbacks.enterThread(thread.call, thread.adapter);
     if (waiter !== undefined) {
       if (thread !== null) thread.waits--;
       waiter.resolve(waiter.outcome ?? "timeout");
@@ -220,8 +216,7 @@ export class MachineThreads implements Threads {
       await this.#untilWait(thread);
     } finally {
       this.#current = null;
-      environment.inside = inside;
-      environment.insideAdapter = insideAdapter;
+      if (thread !== null) environment.callbacks.leaveThread();
     }
     return thread?.done === true && this.#live.delete(thread) ? thread : null;
   }
@@ -250,10 +245,10 @@ export class MachineThreads implements Threads {
   #checkLevel(thread: Thread | null): void {
     const { current } = this.#processors;
     if (current === PASSIVE_LEVEL) return;
-    this.#processors.leave(PASSIVE_LEVEL);
+    this.#processors.restoreLevel(PASSIVE_LEVEL);
     const environment = this.#environment as NdisEnvironment;
     const call = thread?.call ?? "await";
-    environment.levelNotRestored(thread?.adapter ?? null, call, PASSIVE_LEVEL, current, thread?.done !== true);
+    environment.callbacks.checkLevel(thread?.adapter ?? null, call, PASSIVE_LEVEL, current, thread?.done !== true);
   }
 
   #refuseWait(adapter: AdapterRecord, level: number): void {
@@ -267,7 +262,7 @@ export class MachineThreads implements Threads {
       unit: "IRQL",
       bugCheck: bugChecks.waitAtHighIrql(level),
     } as const;
-    environment.violate(adapter, finding);
+    environment.reporter.violate(adapter, finding);
     throw new ShmemError("WRONG_IRQL", finding.message, { value: level, unit: "IRQL" });
   }
 

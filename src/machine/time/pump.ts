@@ -113,13 +113,13 @@ export class Pump {
   /** Refuse a call into a machine that is disposed, or stopped by a bug check. */
   assertUsable(call: string): void {
     if (this.disposed) throw new ShmemError("ADAPTER_GONE", "the machine has been disposed", { value: call });
-    this.#parts.environment.assertAlive();
+    this.#parts.environment.reporter.assertAlive();
   }
 
   /** A callback of a driver is on the stack, or a thread of one is being resumed. */
   get inside(): boolean {
     const { environment } = this.#parts;
-    return environment.inside !== "" || environment.dispatcher.delivering;
+    return environment.callbacks.call !== "" || environment.dispatcher.delivering;
   }
 
   /** The loop is under way: whoever calls now came in between two turns of it. */
@@ -161,7 +161,7 @@ export class Pump {
           this.rejectAll(new ShmemError("ADAPTER_GONE", "the machine has been disposed"));
           break;
         }
-        if (environment.poisoned !== null) {
+        if (environment.reporter.poisoned !== null) {
           this.#resolveAll();
           break;
         }
@@ -221,7 +221,12 @@ export class Pump {
   #spins(): never {
     const message =
       "a driver's thread goes on and on at one moment: it waits for an event that is signalled, and never resets it";
-    this.#parts.environment.record(null, { rule: "HandlerReturns", code: "WRONG_CONTEXT", call: "run", message });
+    this.#parts.environment.reporter.record(null, {
+      rule: "HandlerReturns",
+      code: "WRONG_CONTEXT",
+      call: "run",
+      message,
+    });
     throw new ShmemError("WRONG_CONTEXT", message, { value: SPIN, unit: "turns" });
   }
 
@@ -252,7 +257,7 @@ export class Pump {
 
   #assertOutside(call: string): void {
     this.assertUsable(call);
-    const { inside } = this.#parts.environment;
+    const inside = this.#parts.environment.callbacks.call;
     if (this.inside)
       throw new ShmemError("REENTRANT_CALL", `${call} was called from inside ${inside}`, { value: inside });
     this.assertLevel(call);

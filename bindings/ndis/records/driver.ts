@@ -1,0 +1,50 @@
+/**
+ * Drivers: what NDIS keeps of a table that NdisMRegisterMiniportDriver, or NdisMRegisterMiniport of NDIS 5, was given.
+ */
+import type { DriverHandle, DriverObjectHandle } from "../documented/handles.js";
+import type {
+  MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
+  NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
+  NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
+} from "../documented/structures.js";
+import type { Machine } from "./reporter.js";
+
+/** What NDIS keeps of a driver. */
+export class DriverRecord {
+  readonly machine: Machine;
+  readonly object: DriverObjectHandle;
+  readonly characteristics: NDIS_MINIPORT_DRIVER_CHARACTERISTICS;
+  readonly context: unknown;
+  readonly handle: DriverHandle;
+  /** Registered by the NDIS 5 calls (see `routines/ndis5.ts`). */
+  readonly ndis5: boolean;
+  /** NDIS 5: MiniportAllocateComplete of the characteristics. */
+  readonly allocateComplete: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null;
+  /** Registered with NdisSetOptionalHandlers. */
+  provider: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | null = null;
+  registered = true;
+
+  constructor(
+    machine: Machine,
+    makeHandle: (record: DriverRecord) => DriverHandle,
+    object: DriverObjectHandle,
+    characteristics: NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
+    context: unknown,
+    ndis5 = false,
+    allocateComplete: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null = null,
+  ) {
+    this.machine = machine;
+    this.object = object;
+    this.characteristics = characteristics;
+    this.context = context;
+    this.ndis5 = ndis5;
+    this.allocateComplete = allocateComplete;
+    this.handle = makeHandle(this);
+  }
+
+  /** True from NDIS `major.minor` on. */
+  declares(major: number, minor: number): boolean {
+    const { MajorNdisVersion, MinorNdisVersion } = this.characteristics;
+    return MajorNdisVersion > major || (MajorNdisVersion === major && MinorNdisVersion >= minor);
+  }
+}
