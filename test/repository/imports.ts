@@ -12,6 +12,7 @@ import { posix } from "node:path";
 export type Rule =
   | "one-way"
   | "front-door"
+  | "subfolder-order"
   | "nothing-imports-test"
   | "no-node-modules"
   | "no-dependencies"
@@ -112,6 +113,49 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   examples: ["src", "bindings"],
 };
 
+/**
+ * Folders whose subfolders stand one on the other, from the ground up: each may import from those in lines before its own,
+ * and not from one beside it. Files that lie in the folder itself are its entry points, or what all may use (options,
+ * parts): these are left to the check of cycles. A new subfolder has to be given its place here.
+ */
+const SUBFOLDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  bindings: [["types", "generated"], ["core"], ["ndis"]],
+  "bindings/ndis": [["documented", "choices"], ["records"], ["verifier"], ["memory"], ["dispatch"], ["routines"]],
+  "src/fuzz": [["scenario", "sequences", "subjects"], ["player"], ["searches", "targets", "reports"]],
+  bench: [
+    ["assembly", "workloads"],
+    ["replay"],
+    ["subjects", "timing"],
+    ["measurements"],
+    ["process"],
+    ["run"],
+    ["report"],
+  ],
+};
+
+/** Where `path` stands among the subfolders of `folder`: undefined for a file that lies in the folder itself. */
+function heightIn(folder: string, path: string): number | undefined {
+  const [name, ...deeper] = path.slice(folder.length + 1).split("/");
+  if (deeper.length === 0) return undefined;
+  return SUBFOLDERS[folder]?.findIndex((line) => line.includes(name ?? ""));
+}
+
+/** What an import between the subfolders of one folder breaks. */
+function subfolderImport(file: string, target: string): { rule: Rule; detail: string } | undefined {
+  for (const folder of Object.keys(SUBFOLDERS)) {
+    if (!file.startsWith(`${folder}/`) || !target.startsWith(`${folder}/`)) continue;
+    const from = heightIn(folder, file);
+    const to = heightIn(folder, target);
+    if (from === undefined || to === undefined) continue;
+    const [fromName, toName] = [file, target].map((path) => path.slice(folder.length + 1).split("/")[0]);
+    if (fromName === toName) continue;
+    const named = `${folder}/${fromName} imports ${target}`;
+    if (from < 0 || to < 0) return { rule: "subfolder-order", detail: `${named}: a subfolder without a place` };
+    if (to >= from) return { rule: "subfolder-order", detail: named };
+  }
+  return undefined;
+}
+
 function isLibrary(file: string): boolean {
   return ["bindings", "src"].includes(room(file));
 }
@@ -123,7 +167,7 @@ function relativeImport(file: string, target: string): { rule: Rule; detail: str
   if (target === ARBITRARIES) return { rule: "no-dependencies", detail: target };
   if (from === to) {
     const inside = target === "bindings/generated/wasm.ts" && file !== WASM;
-    return inside ? { rule: "one-file-touches-the-core", detail: target } : undefined;
+    return inside ? { rule: "one-file-touches-the-core", detail: target } : subfolderImport(file, target);
   }
   if (!(MAY_IMPORT[from] ?? []).includes(to)) return { rule: "one-way", detail: `${from} imports ${target}` };
   const doorOfRoom = target === `${to}/index.ts` || target === VALIDATOR;
