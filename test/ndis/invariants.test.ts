@@ -147,7 +147,7 @@ for (const [index, variant] of VARIANTS.entries()) {
       }
       await life.machine.run();
       assert.equal(life.owed.size, 0);
-      life.machine.environment.blocks.giveWhatIsHeldBack();
+      life.machine.environment.blocks.drainQuarantine();
       assert.equal(life.machine.core.digest(), empty, "invariant 5: after all frees the pool is what it was");
       assert.ok(
         life.machine.violations.every((one) => one.rule === "FreeMatchesAllocation" || one.rule === "FreeOfLiveBlock"),

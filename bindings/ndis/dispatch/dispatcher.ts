@@ -16,7 +16,7 @@ import type { Failure } from "../../core/api.js";
 import type { NdisChoices } from "../choices/choices.js";
 import { type KIRQL, PASSIVE_LEVEL } from "../documented/irql.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "../documented/physical.js";
-import type { Supply } from "../memory/allocation.js";
+import type { AllocationService } from "../memory/allocation-service.js";
 import type { Blocks } from "../memory/blocks.js";
 import { type AdapterRecord, HALTED, INITIALIZING, SHUTDOWN } from "../records/adapter.js";
 import type { CompletionTarget } from "../records/dma.js";
@@ -46,7 +46,7 @@ export interface DispatcherParts {
   readonly callbacks: Callbacks;
   readonly ring: RequestRing;
   readonly blocks: Blocks;
-  readonly supply: Supply;
+  readonly allocationService: AllocationService;
 }
 
 export class Dispatcher {
@@ -95,12 +95,12 @@ export class Dispatcher {
 
   /** Why the last allocation through NDIS failed. */
   get lastFailure(): Failure | undefined {
-    return this.#parts.supply.lastFailure;
+    return this.#parts.allocationService.lastFailure;
   }
 
   /** Batches served so far. */
   get batches(): number {
-    return this.#parts.supply.batches;
+    return this.#parts.allocationService.batches;
   }
 
   /** Take a request that was checked in full; null where the queue is full, or memory to be reserved now is not there. */
@@ -135,9 +135,9 @@ export class Dispatcher {
   #reserve(request: PendingRequest, adapter: AdapterRecord): boolean {
     const { lengthBytes, tag } = request;
     const call = "NdisMAllocateSharedMemoryAsyncEx";
-    const { supply } = this.#parts;
-    request.virtual = supply.one(adapter, lengthBytes, cachedOfTag(tag), call, "none");
-    request.logical = supply.logicalOfLast;
+    const { allocationService } = this.#parts;
+    request.virtual = allocationService.allocateOne(adapter, lengthBytes, cachedOfTag(tag), call, "none");
+    request.logical = allocationService.logicalOfLast;
     request.phase = RESERVED;
     if (request.virtual !== 0) return true;
     forget(request);
@@ -149,14 +149,14 @@ export class Dispatcher {
    * Returns how many were served.
    */
   turn(): number {
-    const { reporter, scheduler, supply } = this.#parts;
+    const { reporter, scheduler, allocationService } = this.#parts;
     const { ring } = this;
     if (ring.pending === 0) return 0;
     const count = scheduler.select(ring, Math.min(this.#batchSize, ring.pending));
     if (count === 0) return 0;
     reporter.step++;
     if (reporter.log !== null) reporter.note(null, `serve ${count} in one call`);
-    supply.many(ring, count);
+    allocationService.serveBatch(ring, count);
     ring.advance(count);
     return count;
   }

@@ -4,7 +4,7 @@
  *   host (src/machine) --EnvironmentParts--> NdisEnvironment
  *                                               |-- reporter, callbacks     verifier: what is wrong, and which callback runs
  *                                               |-- ring, drivers, adapters records
- *                                               |-- blocks, supply          memory
+ *                                               |-- blocks, allocationService          memory
  *                                               +-- dispatcher              dispatch
  *
  * This is the only place that knows all parts, and it makes them. Each part has an interface of its own for what it needs
@@ -16,7 +16,7 @@ import type { Arena, CoreApi } from "../../core/api.js";
 import type { ZonePlan } from "../../core/options.js";
 import type { NdisChoices } from "../choices/choices.js";
 import type { Irql } from "../documented/irql.js";
-import { Supply } from "../memory/allocation.js";
+import { AllocationService } from "../memory/allocation-service.js";
 import { ZoneBytes } from "../memory/arena-bytes.js";
 import { Blocks } from "../memory/blocks.js";
 import type { GuardOptions } from "../memory/guard.js";
@@ -72,7 +72,7 @@ export class NdisEnvironment implements Machine {
   readonly callbacks: Callbacks;
   readonly ring: RequestRing;
   readonly blocks: Blocks;
-  readonly supply: Supply;
+  readonly allocationService: AllocationService;
   readonly dispatcher: Dispatcher;
   /** May be replaced between calls. */
   faults: FaultPlan | null;
@@ -104,7 +104,7 @@ export class NdisEnvironment implements Machine {
     this.callbacks = new Callbacks(this.reporter);
     this.ring = new RequestRing(parts.choices.memoryTaken === "accepted");
     this.blocks = new Blocks(this, new ZoneBytes(parts.arena, parts.zones), parts.seed, parts.guard);
-    this.supply = new Supply(this, parts.batch);
+    this.allocationService = new AllocationService(this, parts.batch);
     this.dispatcher = new Dispatcher(this, parts.batch);
   }
 

@@ -158,7 +158,7 @@ export function forceRelease(adapter: AdapterRecord): LiveBlock[] {
   for (const allocation of [...adapter.allocations]) freeAllocation(environment, adapter, allocation, "reclaim");
   for (const block of blocks) {
     if (environment.core.explain(block.virtual as never).state !== "live") continue;
-    const { physical } = environment.blocks.look(block.virtual);
+    const { physical } = environment.blocks.lookup(block.virtual);
     const logical = environment.iommu === null ? physical : environment.iommu.logicalOf(physical);
     environment.blocks.reclaim(adapter, block.virtual, block.lengthBytes, logical);
   }

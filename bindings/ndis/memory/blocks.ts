@@ -6,7 +6,7 @@
  * how long it is, only the core knows.
  *
  * Two things stand between driver and core where they are asked for, and `plain` is false then: guard mode lays a block
- * out inside a larger core block (see guard.ts), and a freed block may be retired, not yet given to the core: in
+ * out inside a larger core block (see guard.ts), and a freed block may be withheld, not yet given to the core: in
  * quarantine, damaged for ever, or until the next PASSIVE turn (choice C26).
  */
 import { hex, type VirtualAddress } from "../../addresses.js";
@@ -22,7 +22,7 @@ import { adapterOfTag, TAG_PROVIDER } from "../records/tag.js";
 import { callSite } from "../verifier/reporter.js";
 import type { ZoneBytes } from "./arena-bytes.js";
 import { damageFinding, Guard, type GuardOptions } from "./guard.js";
-import { type GuardReport, Retirement } from "./quarantine.js";
+import { type GuardReport, Quarantine } from "./quarantine.js";
 
 /** The pattern of fresh blocks (choice C15). */
 export const FRESH_PATTERN = 0xcd;
@@ -44,11 +44,11 @@ export interface BlocksParts {
 }
 
 /** What is at a virtual address, for a free that has to be explained. */
-export interface Sight {
-  /** `block`: the start of a live block. `freed`, `free`, `foreign` as the core says, with what is retired counted as freed. */
+export interface BlockInfo {
+  /** `block`: the start of a live block. `freed`, `free`, `foreign` as the core says, with what is withheld counted as freed. */
   readonly state: "block" | "interior" | "freed" | "free" | "foreign";
-  /** Of the block that holds the address. */
-  readonly given: number;
+  /** Start, as the driver knows it, of the block that holds the address. */
+  readonly driverAddress: number;
   readonly lengthBytes: number;
   readonly tag: number;
   /** Its first byte. */
@@ -62,7 +62,7 @@ export class Blocks {
   /** `plain`, and a block that is handed out needs no filling, no history and no count of pages either. */
   readonly bare: boolean;
   readonly guard: Guard | null;
-  readonly retirement: Retirement;
+  readonly quarantine: Quarantine;
   readonly bytes: ZoneBytes;
   readonly #parts: BlocksParts;
   readonly #zones: readonly ZonePlan[];
@@ -82,7 +82,7 @@ export class Blocks {
     this.#fills = bytes.present && choices.contents !== "untouched";
     this.guard =
       guard === null ? null : new Guard(guard, core.frameSize, choices.guardTail === "checked", this.bytes, seed);
-    this.retirement = new Retirement(parts, this.guard);
+    this.quarantine = new Quarantine(parts, this.guard);
     this.plain = guard === null && parts.iommu === null && choices.freedFrames === "atOnce";
     this.bare = this.plain && !this.#fills && history === null && choices.mapRegisters === null;
   }
@@ -119,33 +119,35 @@ export class Blocks {
   }
 
   /** What is at an address. */
-  look(virtual: number): Sight {
+  lookup(virtual: number): BlockInfo {
     const { core, history } = this.#parts;
     const known = core.explain(virtual as VirtualAddress);
-    const nothing = { given: 0, lengthBytes: 0, tag: 0, physical: 0, coreStart: 0 };
+    const nothing = { driverAddress: 0, lengthBytes: 0, tag: 0, physical: 0, coreStart: 0 };
     const wasBlock = history?.of(virtual)?.freedAt !== null && history?.of(virtual)?.freedAt !== undefined;
     if (known.state === "foreign" || known.state === "unmapped") return { ...nothing, state: "foreign" };
     if (known.state !== "live") return { ...nothing, state: known.state === "freed" || wasBlock ? "freed" : "free" };
     const coreStart = known.block?.virtual ?? 0;
-    if (this.retirement.at(coreStart) !== undefined)
-      return { ...nothing, state: this.#isRetiredStart(coreStart, virtual) ? "freed" : "free" };
+    if (this.quarantine.at(coreStart) !== undefined)
+      return { ...nothing, state: this.#isWithheldStart(coreStart, virtual) ? "freed" : "free" };
     const guarded = this.guard?.findByCore(coreStart);
-    const given = guarded?.given ?? coreStart;
+    const driverAddress = guarded?.driverAddress ?? coreStart;
     const lengthBytes = guarded?.lengthBytes ?? known.block?.lengthBytes ?? 0;
-    if (guarded !== undefined && (virtual < given || virtual >= given + lengthBytes))
+    if (guarded !== undefined && (virtual < driverAddress || virtual >= driverAddress + lengthBytes))
       return { ...nothing, state: "free" };
-    const physical = core.physicalOf(given as VirtualAddress);
-    const state = virtual === given ? "block" : "interior";
-    return { state, given, lengthBytes, tag: known.block?.tag ?? 0, physical, coreStart };
+    const physical = core.physicalOf(driverAddress as VirtualAddress);
+    const state = virtual === driverAddress ? "block" : "interior";
+    return { state, driverAddress, lengthBytes, tag: known.block?.tag ?? 0, physical, coreStart };
   }
 
-  #isRetiredStart(coreStart: number, virtual: number): boolean {
-    return this.retirement.at(coreStart)?.given === virtual;
+  #isWithheldStart(coreStart: number, virtual: number): boolean {
+    return this.quarantine.at(coreStart)?.driverAddress === virtual;
   }
 
   /** The start that the driver was given for a block that starts at `coreStart` in the core. */
-  givenStart(coreStart: number): number {
-    return this.guard?.findByCore(coreStart)?.given ?? this.retirement.at(coreStart)?.given ?? coreStart;
+  driverStart(coreStart: number): number {
+    return (
+      this.guard?.findByCore(coreStart)?.driverAddress ?? this.quarantine.at(coreStart)?.driverAddress ?? coreStart
+    );
   }
 
   /** A sentence where the block is in a state that the core does not know. */
@@ -155,27 +157,27 @@ export class Blocks {
     }
     if (this.plain) return null;
     const coreStart = this.#parts.core.explain(address as VirtualAddress).block?.virtual ?? 0;
-    const retired = this.retirement.at(coreStart);
-    if (retired !== undefined) {
+    const withheld = this.quarantine.at(coreStart);
+    if (withheld !== undefined) {
       const why = {
         deferred: "its frames return at the next PASSIVE turn",
         quarantine: "it is in quarantine",
         damaged: "it is damaged and withheld",
       };
-      return `The block of ${retired.lengthBytes} bytes at ${hex(retired.given)} of ${retired.adapter.name} was freed: ${why[retired.why]}.`;
+      return `The block of ${withheld.lengthBytes} bytes at ${hex(withheld.driverAddress)} of ${withheld.adapter.name} was freed: ${why[withheld.why]}.`;
     }
     const guarded = this.guard?.findByCore(coreStart);
     if (guarded === undefined) return null;
-    const offset = address - guarded.given;
+    const offset = address - guarded.driverAddress;
     if (offset >= 0 && offset < guarded.lengthBytes) return null;
-    return `The address lies in the guard ${offset < 0 ? "before" : "behind"} the block of ${guarded.lengthBytes} bytes at ${hex(guarded.given)}.`;
+    return `The address lies in the guard ${offset < 0 ? "before" : "behind"} the block of ${guarded.lengthBytes} bytes at ${hex(guarded.driverAddress)}.`;
   }
 
   /** False for a block that the core holds and no device may touch any more. */
   deviceMayReach(virtual: number): boolean {
-    if (this.retirement.size === 0) return true;
+    if (this.quarantine.size === 0) return true;
     const start = this.#parts.core.explain(virtual as VirtualAddress).block?.virtual ?? 0;
-    return this.retirement.at(start) === undefined;
+    return this.quarantine.at(start) === undefined;
   }
 
   /** Bytes to ask the core for, 0 where guarding makes it more than any length. `sampled` as `guard.sample()` said. */
@@ -186,7 +188,7 @@ export class Blocks {
   }
 
   /** A block goes to an adapter: layout, contents, counters, history. Returns the start that the driver is given. */
-  granted(
+  grant(
     adapter: AdapterRecord,
     coreStart: number,
     corePhysical: number,
@@ -199,10 +201,10 @@ export class Blocks {
       this.counted(adapter, coreStart, lengthBytes, call);
       return coreStart;
     }
-    const block = this.guard.lay(adapter, coreStart, corePhysical, lengthBytes);
+    const block = this.guard.layOut(adapter, coreStart, corePhysical, lengthBytes);
     if (this.#fills) this.#fillExactly(block.physical, lengthBytes);
-    this.counted(adapter, block.given, lengthBytes, call);
-    return block.given;
+    this.counted(adapter, block.driverAddress, lengthBytes, call);
+    return block.driverAddress;
   }
 
   /** Contents of a stretch (choice C15), where an arena exists. */
@@ -231,40 +233,40 @@ export class Blocks {
   }
 
   /** The free of a block whose every field was found right, where `plain` is false. Reports damage when all is done. */
-  give(adapter: AdapterRecord, sight: Sight, logical: number, call: string): void {
+  free(adapter: AdapterRecord, found: BlockInfo, logical: number, call: string): void {
     const parts = this.#parts;
     parts.iommu?.unmap(logical);
-    this.released(adapter, sight.given, sight.lengthBytes, call);
-    const guarded = this.guard?.find(sight.given) ?? null;
+    this.released(adapter, found.driverAddress, found.lengthBytes, call);
+    const guarded = this.guard?.find(found.driverAddress) ?? null;
     if (guarded !== null) {
-      this.retirement.retireGuarded(guarded, call);
+      this.quarantine.withholdGuarded(guarded, call);
       return;
     }
     if (parts.choices.freedFrames === "deferred" && parts.reporter.irql.current >= 2) {
-      this.retirement.defer(adapter, sight.coreStart, sight.given, sight.lengthBytes);
+      this.quarantine.defer(adapter, found.coreStart, found.driverAddress, found.lengthBytes);
       return;
     }
-    parts.core.free(sight.coreStart as VirtualAddress);
+    parts.core.free(found.coreStart as VirtualAddress);
   }
 
-  /** Memory ran out: whatever is only held back goes to the core now. True where that may have helped. */
-  giveWhatIsHeldBack(): boolean {
-    return this.retirement.giveWhatIsHeldBack();
+  /** Memory ran out: whatever is only withheld goes to the core now. True where that may have helped. */
+  drainQuarantine(): boolean {
+    return this.quarantine.drain();
   }
 
   /** Look at a few guarded blocks, as Windows does during a later allocation: 0x7C/02. */
   inspectSome(call: string): void {
-    if (this.guard !== null) this.retirement.inspectSome(call);
+    if (this.guard !== null) this.quarantine.inspectSome(call);
   }
 
   /** Look at every guarded block and everything in quarantine. Records what is damaged, raises nothing. */
   sweep(): Violation[] {
-    return this.retirement.sweep();
+    return this.quarantine.sweep();
   }
 
   /** What guard mode holds. */
   guardReport(): GuardReport {
-    return this.retirement.report();
+    return this.quarantine.report();
   }
 
   /** NDIS itself gives a block back: at halt, shutdown, or a forced release. `virtual`: as given to the driver. */
@@ -307,10 +309,10 @@ export class Blocks {
         if (
           adapterOfTag(tag) === adapter.number &&
           (tag & TAG_PROVIDER) === 0 &&
-          this.retirement.at(block.virtual) === undefined
+          this.quarantine.at(block.virtual) === undefined
         ) {
           const guarded = this.guard?.findByCore(block.virtual);
-          add(guarded?.given ?? block.virtual, guarded?.lengthBytes ?? block.lengthBytes);
+          add(guarded?.driverAddress ?? block.virtual, guarded?.lengthBytes ?? block.lengthBytes);
         }
         address = block.virtual + Math.ceil(block.lengthBytes / core.frameSize) * core.frameSize;
       }

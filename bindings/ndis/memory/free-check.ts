@@ -16,7 +16,7 @@ import type { RequestRing } from "../records/requests.js";
 import { adapterOfTag, cachedOfTag, TAG_PROVIDER } from "../records/tag.js";
 import * as bugChecks from "../verifier/bug-checks.js";
 import { describe } from "../verifier/checks.js";
-import type { Blocks, Sight } from "./blocks.js";
+import type { BlockInfo, Blocks } from "./blocks.js";
 
 /** What a free needs of the machine. */
 export interface FreeParts {
@@ -66,9 +66,9 @@ export function freeCarefully(
     refuseArgument(adapter, call, "Cached", cached, "", "must be true or false");
     return;
   }
-  const sight = blocks.look(virtual);
-  if (sight.state !== "block") {
-    refuseAddress(parts, adapter, call, virtual, physical, sight);
+  const found = blocks.lookup(virtual);
+  if (found.state !== "block") {
+    refuseAddress(parts, adapter, call, virtual, physical, found);
     return;
   }
   if (parts.ring.isUndelivered(virtual)) {
@@ -83,13 +83,13 @@ export function freeCarefully(
     });
     return;
   }
-  const owner = ownerOfFree(parts, adapter, call, length, cached, physical, sight);
+  const owner = ownerOfFree(parts, adapter, call, length, cached, physical, found);
   if (owner === null) return;
   if (blocks.guard !== null) blocks.bytes.assertReachable();
   if (reporter.log !== null) reporter.note(adapter, `${call} ${String(length)} ${hex(virtual)}`);
   owner.freed++;
-  const logical = parts.iommu === null ? sight.physical : parts.iommu.logicalOf(sight.physical);
-  blocks.give(owner, sight, logical, call);
+  const logical = parts.iommu === null ? found.physical : parts.iommu.logicalOf(found.physical);
+  blocks.free(owner, found, logical, call);
 }
 
 function refuseArgument(
@@ -118,17 +118,17 @@ function refuseAddress(
   call: string,
   virtual: number,
   physical: number,
-  sight: Sight,
+  found: BlockInfo,
 ): void {
   let code: ErrorCode = "FOREIGN_ADDRESS";
   let message = `${hex(virtual)} is in no memory of this machine`;
-  if (sight.state === "interior") {
+  if (found.state === "interior") {
     code = "INTERIOR_ADDRESS";
-    message = `${hex(virtual)} lies ${virtual - sight.given} bytes inside the block at ${hex(sight.given)}: only a whole block can be freed, by the address that was handed out`;
-  } else if (sight.state === "freed") {
+    message = `${hex(virtual)} lies ${virtual - found.driverAddress} bytes inside the block at ${hex(found.driverAddress)}: only a whole block can be freed, by the address that was handed out`;
+  } else if (found.state === "freed") {
     code = "ALREADY_FREED";
     message = `the block at ${hex(virtual)} has already been freed`;
-  } else if (sight.state === "free") {
+  } else if (found.state === "free") {
     code = "NEVER_ALLOCATED";
     message = `no block was ever handed out at ${hex(virtual)}`;
   }
@@ -141,7 +141,7 @@ function refuseAddress(
     code,
     call,
     message,
-    basis: sight.state === "interior" ? "choice" : "documented",
+    basis: found.state === "interior" ? "choice" : "documented",
     value: virtual,
     unit: "address",
     address: virtual,
@@ -165,10 +165,10 @@ function ownerOfFree(
   length: unknown,
   cached: boolean,
   physical: number,
-  sight: Sight,
+  found: BlockInfo,
 ): AdapterRecord | null {
   const { choices, iommu } = parts;
-  const { tag, given } = sight;
+  const { driverAddress, tag } = found;
   const owner = parts.adapters[adapterOfTag(tag) - 1];
   if ((tag & TAG_PROVIDER) !== 0 || owner === undefined) {
     parts.reporter.violate(adapter, {
@@ -176,13 +176,13 @@ function ownerOfFree(
       code: "WRONG_HANDLE",
       call,
       message: "the block was allocated with NdisAllocateSharedMemory and goes back through NdisFreeSharedMemory",
-      value: given,
+      value: driverAddress,
       unit: "address",
-      address: given,
+      address: driverAddress,
     });
     return null;
   }
-  const expected = iommu === null ? sight.physical : iommu.logicalOf(sight.physical);
+  const expected = iommu === null ? found.physical : iommu.logicalOf(found.physical);
   const mismatches: Mismatch[] = [];
   const codes: ErrorCode[] = [];
   const differs = (code: ErrorCode, field: string, is: unknown, wanted: unknown, unit: string): void => {
@@ -191,7 +191,7 @@ function ownerOfFree(
     mismatches.push({ field, given: is, expected: wanted, unit });
   };
   differs("WRONG_OWNER", "MiniportAdapterHandle", nameOf(adapter), nameOf(owner), "adapter");
-  differs("LENGTH_MISMATCH", "Length", length, sight.lengthBytes, "bytes");
+  differs("LENGTH_MISMATCH", "Length", length, found.lengthBytes, "bytes");
   differs("CACHED_MISMATCH", "Cached", cached, cachedOfTag(tag), "flag");
   differs("PHYSICAL_MISMATCH", "PhysicalAddress", physical, expected, "address");
   const code = codes[0];
@@ -208,7 +208,7 @@ function ownerOfFree(
     mismatches,
     value: mismatches[0]?.given,
     unit: mismatches[0]?.unit ?? "",
-    address: given,
+    address: driverAddress,
   });
   return lenient ? owner : null;
 }

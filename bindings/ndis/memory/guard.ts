@@ -43,8 +43,8 @@ const LOOKED_AT_BY_ALLOCATION = 16;
 /** How a guarded block lies in its core block. */
 export interface GuardedBlock {
   readonly adapter: AdapterRecord;
-  /** What the driver was given. */
-  readonly given: number;
+  /** Start of the block as the driver knows it. */
+  readonly driverAddress: number;
   readonly physical: number;
   readonly lengthBytes: number;
   readonly coreStart: number;
@@ -68,7 +68,7 @@ export class Guard {
   readonly #sampleEvery: number;
   readonly #tail: boolean;
   readonly #bytes: ZoneBytes;
-  readonly #byGiven: Map<number, GuardedBlock> = new Map();
+  readonly #byDriverAddress: Map<number, GuardedBlock> = new Map();
   readonly #byCore: Map<number, GuardedBlock> = new Map();
   #random: number;
   #cursor: IterableIterator<GuardedBlock> | null = null;
@@ -84,7 +84,7 @@ export class Guard {
 
   /** Guarded blocks that are live. */
   get count(): number {
-    return this.#byGiven.size;
+    return this.#byDriverAddress.size;
   }
 
   /** Is the next block to be guarded? Draws from the seed. */
@@ -104,17 +104,17 @@ export class Guard {
   }
 
   /** Lay a block out in the core block that was made for it, and write the padding. */
-  lay(adapter: AdapterRecord, coreStart: number, corePhysical: number, lengthBytes: number): GuardedBlock {
+  layOut(adapter: AdapterRecord, coreStart: number, corePhysical: number, lengthBytes: number): GuardedBlock {
     const block: GuardedBlock = {
       adapter,
-      given: coreStart + this.frameSize,
+      driverAddress: coreStart + this.frameSize,
       physical: corePhysical + this.frameSize,
       lengthBytes,
       coreStart,
       coreBytes: this.coreBytes(lengthBytes),
       damaged: false,
     };
-    this.#byGiven.set(block.given, block);
+    this.#byDriverAddress.set(block.driverAddress, block);
     this.#byCore.set(coreStart, block);
     if (this.#bytes.present) {
       this.#bytes.fill(corePhysical, this.frameSize, PADDING);
@@ -124,8 +124,8 @@ export class Guard {
     return block;
   }
 
-  find(given: number): GuardedBlock | undefined {
-    return this.#byGiven.get(given);
+  find(driverAddress: number): GuardedBlock | undefined {
+    return this.#byDriverAddress.get(driverAddress);
   }
 
   findByCore(coreStart: number): GuardedBlock | undefined {
@@ -134,7 +134,7 @@ export class Guard {
 
   /** The block leaves its driver. */
   drop(block: GuardedBlock): void {
-    this.#byGiven.delete(block.given);
+    this.#byDriverAddress.delete(block.driverAddress);
     this.#byCore.delete(block.coreStart);
   }
 
@@ -154,12 +154,12 @@ export class Guard {
   }
 
   /** Fill a freed block, so that a read after free finds nobody's data. */
-  bury(block: GuardedBlock): void {
+  poison(block: GuardedBlock): void {
     if (this.#bytes.present) this.#bytes.fill(block.physical, block.lengthBytes, FREED_PATTERN);
   }
 
   /** The first byte that was written while the block was in quarantine. */
-  exhume(block: GuardedBlock): Damage | null {
+  checkPoison(block: GuardedBlock): Damage | null {
     if (!this.#bytes.present) return null;
     const bytes = this.#bytes.at(block.physical, block.lengthBytes);
     const at = firstOther(bytes, FREED_PATTERN);
@@ -170,13 +170,13 @@ export class Guard {
   /** Blocks to look at now: all, or the next few. */
   *toInspect(all: boolean): IterableIterator<GuardedBlock> {
     if (all) {
-      yield* this.#byGiven.values();
+      yield* this.#byDriverAddress.values();
       return;
     }
-    for (let i = Math.min(LOOKED_AT_BY_ALLOCATION, this.#byGiven.size); i > 0; i--) {
+    for (let i = Math.min(LOOKED_AT_BY_ALLOCATION, this.#byDriverAddress.size); i > 0; i--) {
       let next = this.#cursor?.next();
       if (next === undefined || next.done === true) {
-        this.#cursor = this.#byGiven.values();
+        this.#cursor = this.#byDriverAddress.values();
         next = this.#cursor.next();
       }
       if (next.done !== true) yield next.value;
@@ -208,14 +208,14 @@ export function damageFinding(
   call: string,
   moment: "free" | "allocation" | "sweep",
 ): Finding {
-  const { adapter, given, lengthBytes } = block;
-  const at = given + damage.offset;
+  const { adapter, driverAddress, lengthBytes } = block;
+  const at = driverAddress + damage.offset;
   const what =
     damage.code === "WRITE_AFTER_FREE"
-      ? `byte ${damage.offset} of the freed block at ${hex(given)} (${lengthBytes} bytes)`
+      ? `byte ${damage.offset} of the freed block at ${hex(driverAddress)} (${lengthBytes} bytes)`
       : damage.code === "OVERRUN"
-        ? `byte ${damage.offset}, ${damage.offset - lengthBytes + 1} past the end of the block at ${hex(given)} (${lengthBytes} bytes),`
-        : `byte ${damage.offset}, before the block at ${hex(given)} (${lengthBytes} bytes),`;
+        ? `byte ${damage.offset}, ${damage.offset - lengthBytes + 1} past the end of the block at ${hex(driverAddress)} (${lengthBytes} bytes),`
+        : `byte ${damage.offset}, before the block at ${hex(driverAddress)} (${lengthBytes} bytes),`;
   const atFree = moment === "free" && damage.code !== "WRITE_AFTER_FREE";
   return {
     rule: damage.code === "WRITE_AFTER_FREE" ? "NoWriteAfterFree" : "WriteInsideBlock",
@@ -225,9 +225,9 @@ export function damageFinding(
     basis: atFree ? "choice" : "documented",
     value: at,
     unit: "address",
-    address: given,
+    address: driverAddress,
     bugCheck: atFree
-      ? bugChecks.writtenOutside(damage.code === "UNDERRUN" ? 4 : 5, given, at)
-      : bugChecks.sharedMemoryCorrupt(adapter, given, at),
+      ? bugChecks.writtenOutside(damage.code === "UNDERRUN" ? 4 : 5, driverAddress, at)
+      : bugChecks.sharedMemoryCorrupt(adapter, driverAddress, at),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Retirement: blocks that have left their driver and that the core does not have back yet.
+ * Quarantine: blocks that have left their driver and that the core does not have back yet.
  *
  *   freed --quarantine--> filled with 0xDD, oldest first to the core when there are too many bytes, or none left
  *         --deferred----> to the core at the next PASSIVE turn (choice C26)
@@ -22,10 +22,11 @@ export interface QuarantineParts {
 }
 
 /** A block that has left its driver and is still live in the core. */
-export interface RetiredBlock {
+export interface WithheldBlock {
   readonly coreStart: number;
   readonly coreBytes: number;
-  readonly given: number;
+  /** Start of the block as the driver knew it. */
+  readonly driverAddress: number;
   readonly lengthBytes: number;
   readonly adapter: AdapterRecord;
   readonly why: "deferred" | "quarantine" | "damaged";
@@ -40,10 +41,10 @@ export interface GuardReport {
   readonly damagedBlocks: number;
 }
 
-export class Retirement {
+export class Quarantine {
   readonly #parts: QuarantineParts;
   readonly #guard: Guard | null;
-  readonly #retired: Map<number, RetiredBlock> = new Map();
+  readonly #withheld: Map<number, WithheldBlock> = new Map();
   #quarantinedBytes = 0;
   #passiveTurnIsDue = false;
 
@@ -54,72 +55,80 @@ export class Retirement {
 
   /** How many there are. */
   get size(): number {
-    return this.#retired.size;
+    return this.#withheld.size;
   }
 
   /** By where its core block starts. */
-  at(coreStart: number): RetiredBlock | undefined {
-    return this.#retired.get(coreStart);
+  at(coreStart: number): WithheldBlock | undefined {
+    return this.#withheld.get(coreStart);
   }
 
   /** Keep a freed block until the next PASSIVE turn (choice C26). */
-  defer(adapter: AdapterRecord, coreStart: number, given: number, lengthBytes: number): void {
-    this.#retire({ coreStart, coreBytes: lengthBytes, given, lengthBytes, adapter, why: "deferred", guarded: null });
+  defer(adapter: AdapterRecord, coreStart: number, driverAddress: number, lengthBytes: number): void {
+    this.#withhold({
+      coreStart,
+      coreBytes: lengthBytes,
+      driverAddress,
+      lengthBytes,
+      adapter,
+      why: "deferred",
+      guarded: null,
+    });
   }
 
   /** A guarded block was freed: look at its padding, fill it, keep it. Raises what was found when all is done. */
-  retireGuarded(block: GuardedBlock, call: string): void {
+  withholdGuarded(block: GuardedBlock, call: string): void {
     const { reporter } = this.#parts;
     const guard = this.#guard as Guard;
     const damage = block.damaged ? null : guard.inspect(block);
     guard.drop(block);
-    const { adapter, coreStart, coreBytes, given, lengthBytes } = block;
+    const { adapter, coreStart, coreBytes, driverAddress, lengthBytes } = block;
     const why = damage !== null || block.damaged ? "damaged" : "quarantine";
-    guard.bury(block);
-    this.#retire({ coreStart, coreBytes, given, lengthBytes, adapter, why, guarded: block });
+    guard.poison(block);
+    this.#withhold({ coreStart, coreBytes, driverAddress, lengthBytes, adapter, why, guarded: block });
     const found = damage === null ? null : reporter.record(adapter, damageFinding(block, damage, call, "free"));
     this.#shrinkQuarantine(guard.quarantineBytes);
     if (found !== null) reporter.raise(found);
   }
 
-  #retire(block: RetiredBlock): void {
-    this.#retired.set(block.coreStart, block);
+  #withhold(block: WithheldBlock): void {
+    this.#withheld.set(block.coreStart, block);
     if (block.why !== "damaged") this.#quarantinedBytes += block.coreBytes;
     if (block.why !== "deferred" || this.#passiveTurnIsDue) return;
     this.#passiveTurnIsDue = true;
     this.#parts.scheduler.later("passive", () => {
       this.#passiveTurnIsDue = false;
-      for (const one of [...this.#retired.values()]) if (one.why === "deferred") this.#return(one);
+      for (const one of [...this.#withheld.values()]) if (one.why === "deferred") this.#return(one);
     });
   }
 
-  /** Give the oldest quarantined blocks to the core until at most `limit` bytes are held. True where any was given. */
+  /** Give the oldest quarantined blocks to the core until at most `limit` bytes are held. True where any was returned. */
   #shrinkQuarantine(limit: number): boolean {
-    let given = false;
-    for (const one of [...this.#retired.values()]) {
+    let returned = false;
+    for (const one of [...this.#withheld.values()]) {
       if (this.#quarantinedBytes <= limit) break;
       if (one.why !== "quarantine") continue;
-      given = this.#return(one) || given;
+      returned = this.#return(one) || returned;
     }
-    return given;
+    return returned;
   }
 
-  /** Memory ran out: whatever is only held back goes to the core now. True where that may have helped. */
-  giveWhatIsHeldBack(): boolean {
+  /** Memory ran out: whatever is only withheld goes to the core now. True where that may have helped. */
+  drain(): boolean {
     return this.#guard !== null && this.#shrinkQuarantine(0);
   }
 
-  #return(block: RetiredBlock): boolean {
+  #return(block: WithheldBlock): boolean {
     const { reporter, core } = this.#parts;
     this.#quarantinedBytes -= block.coreBytes;
-    const damage = block.guarded === null ? null : (this.#guard?.exhume(block.guarded) ?? null);
+    const damage = block.guarded === null ? null : (this.#guard?.checkPoison(block.guarded) ?? null);
     if (damage !== null && block.guarded !== null) {
-      this.#retired.set(block.coreStart, { ...block, why: "damaged" });
+      this.#withheld.set(block.coreStart, { ...block, why: "damaged" });
       // Recorded and not raised: whoever triggers this is not the one to blame.
       reporter.record(block.adapter, damageFinding(block.guarded, damage, "quarantine", "allocation"));
       return false;
     }
-    this.#retired.delete(block.coreStart);
+    this.#withheld.delete(block.coreStart);
     core.free(block.coreStart as VirtualAddress);
     return true;
   }
@@ -135,12 +144,12 @@ export class Retirement {
   sweep(): Violation[] {
     if (this.#guard === null) return [];
     const found = this.#inspect(this.#guard.toInspect(true), "sweep", "sweep");
-    for (const one of [...this.#retired.values()]) {
+    for (const one of [...this.#withheld.values()]) {
       if (one.why !== "quarantine" || one.guarded === null) continue;
-      const damage = this.#guard.exhume(one.guarded);
+      const damage = this.#guard.checkPoison(one.guarded);
       if (damage === null) continue;
       this.#quarantinedBytes -= one.coreBytes;
-      this.#retired.set(one.coreStart, { ...one, why: "damaged" });
+      this.#withheld.set(one.coreStart, { ...one, why: "damaged" });
       found.push(this.#parts.reporter.record(one.adapter, damageFinding(one.guarded, damage, "sweep", "sweep")));
     }
     return found;
@@ -159,12 +168,12 @@ export class Retirement {
 
   /** What guard mode holds. */
   report(): GuardReport {
-    const retired = [...this.#retired.values()];
+    const withheld = [...this.#withheld.values()];
     return {
       guardedBlocks: this.#guard?.count ?? 0,
-      quarantinedBlocks: retired.filter((one) => one.why !== "damaged").length,
+      quarantinedBlocks: withheld.filter((one) => one.why !== "damaged").length,
       quarantinedBytes: this.#quarantinedBytes,
-      damagedBlocks: retired.filter((one) => one.why === "damaged").length,
+      damagedBlocks: withheld.filter((one) => one.why === "damaged").length,
     };
   }
 }

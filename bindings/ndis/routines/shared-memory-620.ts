@@ -167,7 +167,7 @@ function allocateFromCore(
   const { core, choices } = environment;
   const contiguous = (given.Flags & NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) !== 0;
   if (environment.faults?.strikes("synchronous", adapter.number, given.Length) === true) return NDIS_STATUS_RESOURCES;
-  if (!environment.supply.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
+  if (!environment.allocationService.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
   environment.blocks.bytes.assertReachable();
   const virtual = core.allocate(given.Length, {
     contiguous,
@@ -176,7 +176,7 @@ function allocateFromCore(
     ...(given.PreferredNode === MM_ANY_NODE_OK ? {} : { preferredNode: given.PreferredNode }),
   });
   if (virtual === 0) {
-    environment.supply.lastFailure = core.lastFailure;
+    environment.allocationService.lastFailure = core.lastFailure;
     return NDIS_STATUS_RESOURCES;
   }
   const several = !contiguous && choices.elementsWithoutProvider === "several";

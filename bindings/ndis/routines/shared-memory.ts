@@ -52,7 +52,7 @@ export function NdisMAllocateSharedMemory(
   const call = "NdisMAllocateSharedMemory";
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return { VirtualAddress: null, PhysicalAddress: 0 as NDIS_PHYSICAL_ADDRESS };
-  const { choices, dispatcher, reporter, supply } = environmentOf(adapter.machine);
+  const { choices, dispatcher, reporter, allocationService } = environmentOf(adapter.machine);
   const failed = choices.physicalOnFailure === "zero" ? (0 as NDIS_PHYSICAL_ADDRESS) : POISONED_PHYSICAL;
   const nothing = { VirtualAddress: null, PhysicalAddress: failed };
   const asked = typeof Length === "number" ? Length : 0;
@@ -60,8 +60,8 @@ export function NdisMAllocateSharedMemory(
   if (!requireLength(adapter, call, Length) || !requireBoolean(adapter, call, "Cached", Cached)) return nothing;
   if (!synchronousPlaceIsRight(adapter, call)) return nothing;
   adapter.synchronous++;
-  const virtual = supply.one(adapter, Length, Cached, call, "synchronous");
-  const physical = supply.logicalOfLast as NDIS_PHYSICAL_ADDRESS;
+  const virtual = allocationService.allocateOne(adapter, Length, Cached, call, "synchronous");
+  const physical = allocationService.logicalOfLast as NDIS_PHYSICAL_ADDRESS;
   if (reporter.log !== null) {
     const result = virtual === 0 ? `null ${dispatcher.lastFailure?.reason ?? ""}` : `${hex(virtual)} ${hex(physical)}`;
     reporter.note(adapter, `${call} ${Length} ${Cached ? "cached" : "uncached"} -> ${result}`);

@@ -19,7 +19,7 @@ export interface ExplanationSources {
   /** What stands between driver and core (see `memory/blocks.ts`). */
   readonly blocks: {
     /** The start that the driver was given for a block that starts at `coreStart` in the core. */
-    givenStart(coreStart: number): number;
+    driverStart(coreStart: number): number;
     /** A sentence where the block is in a state that the core does not know. */
     specialStateOf(address: number): string | null;
   };
@@ -32,7 +32,7 @@ export function explainAddress(sources: ExplanationSources, address: number): Bl
   }
   const known = sources.core.explain(address as never);
   const start = known.block?.virtual ?? address;
-  const past = sources.history?.of(sources.blocks.givenStart(start));
+  const past = sources.history?.of(sources.blocks.driverStart(start));
   const tag = known.state === "live" ? known.block?.tag : undefined;
   const owner = tag === undefined ? past?.adapter : adapterOfTag(tag);
   const name = owner === undefined ? undefined : sources.adapters[owner - 1]?.name;

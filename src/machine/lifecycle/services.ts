@@ -205,12 +205,16 @@ export class MachineServices implements AdapterServices {
     const { blocks, core, ring } = this.#environment;
     const offset = core.offsetOf(address, lengthBytes);
     if (blocks.plain && !ring.hides(address)) return offset;
-    const sight = blocks.look(address);
-    const inside = sight.state === "block" || sight.state === "interior";
-    if (inside && address + lengthBytes <= sight.given + sight.lengthBytes && !ring.isUndelivered(sight.given)) {
+    const found = blocks.lookup(address);
+    const inside = found.state === "block" || found.state === "interior";
+    if (
+      inside &&
+      address + lengthBytes <= found.driverAddress + found.lengthBytes &&
+      !ring.isUndelivered(found.driverAddress)
+    ) {
       return offset;
     }
-    const why = blocks.specialStateOf(address) ?? `the range leaves the block of ${sight.lengthBytes} bytes`;
+    const why = blocks.specialStateOf(address) ?? `the range leaves the block of ${found.lengthBytes} bytes`;
     throw new ShmemError("TRANSLATION_FAULT", why, { value: address, unit: "address" });
   }
 

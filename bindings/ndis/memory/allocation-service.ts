@@ -1,5 +1,5 @@
 /**
- * Supply: from requests to memory. One call into the core for a batch of them, one for a synchronous allocation.
+ * The allocation service: from requests to memory. One call into the core for a batch of them, one for a synchronous allocation.
  *
  * The arrays that cross the seam are made once. Quotas, map registers (choice C33), injected failures and guard mode decide
  * here whether the core is asked at all, and for how much.
@@ -14,7 +14,7 @@ import { cachedOfTag, tagOf } from "../records/tag.js";
 import { type Blocks, pages } from "./blocks.js";
 
 /** What the allocations of a machine need of it. */
-export interface SupplyParts {
+export interface AllocationParts {
   readonly core: CoreApi;
   readonly blocks: Blocks;
   readonly choices: NdisChoices;
@@ -26,8 +26,8 @@ export interface SupplyParts {
 
 const COMPLETE = "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE";
 
-export class Supply {
-  readonly #parts: SupplyParts;
+export class AllocationService {
+  readonly #parts: AllocationParts;
   readonly #batch: AllocationBatch;
   /** Guard mode: which entries of the batch are guarded. */
   readonly #sampled: Uint8Array;
@@ -39,7 +39,7 @@ export class Supply {
   batches = 0;
   batchedRequests = 0;
 
-  constructor(parts: SupplyParts, batchSize: number) {
+  constructor(parts: AllocationParts, batchSize: number) {
     this.#parts = parts;
     this.#sampled = new Uint8Array(batchSize);
     this.#batch = {
@@ -53,7 +53,7 @@ export class Supply {
   }
 
   /** Serve one request now. Returns what the driver is given, 0 where out of memory; `point`: where a fault may strike. */
-  one(
+  allocateOne(
     adapter: AdapterRecord,
     lengthBytes: number,
     cached: boolean,
@@ -71,7 +71,7 @@ export class Supply {
     blocks.inspectSome(call);
     const sampled = blocks.guard?.sample() === true;
     if (!this.#ask(adapter, lengthBytes, cached, sampled)) {
-      if (!blocks.giveWhatIsHeldBack() || !this.#ask(adapter, lengthBytes, cached, sampled)) {
+      if (!blocks.drainQuarantine() || !this.#ask(adapter, lengthBytes, cached, sampled)) {
         this.#outOfMemory(lengthBytes, sampled);
         return 0;
       }
@@ -81,11 +81,11 @@ export class Supply {
   }
 
   /** Serve the first `count` pending requests in one call into the core: `virtual` and `logical` of each are set afterwards. */
-  many(ring: RequestRing, count: number): void {
+  serveBatch(ring: RequestRing, count: number): void {
     const parts = this.#parts;
     const { blocks, faults } = parts;
     if (blocks.bare && faults === null) {
-      this.#manyBare(ring, count);
+      this.#serveBare(ring, count);
       return;
     }
     const { guard } = blocks;
@@ -126,8 +126,8 @@ export class Supply {
     this.#readAnswers(ring, count, limited);
   }
 
-  /** `many` where nothing but quotas stands between request and core. */
-  #manyBare(ring: RequestRing, count: number): void {
+  /** `serveBatch` where nothing but quotas stands between request and core. */
+  #serveBare(ring: RequestRing, count: number): void {
     const { lengths, highest, tags, addresses, physicals } = this.#batch;
     let entries = 0;
     for (let i = 0; i < count; i++) {
@@ -192,17 +192,17 @@ export class Supply {
       request.virtual = this.#grant(adapter, start, physical, lengthBytes, COMPLETE, sampled);
       request.logical = this.logicalOfLast;
     }
-    if (short && guard !== null) this.#again(ring, count);
+    if (short && guard !== null) this.#retryAfterReclaim(ring, count);
   }
 
   /** Some had no room while blocks were held in quarantine: those go back to the core now, and the losers try once more. */
-  #again(ring: RequestRing, count: number): void {
-    if (!this.#parts.blocks.giveWhatIsHeldBack()) return;
+  #retryAfterReclaim(ring: RequestRing, count: number): void {
+    if (!this.#parts.blocks.drainQuarantine()) return;
     for (let i = 0; i < count; i++) {
       const request = ring.pendingAt(i);
       if (request.virtual !== 0 || request.phase !== WAITING) continue;
       const adapter = request.adapter as AdapterRecord;
-      request.virtual = this.one(adapter, request.lengthBytes, cachedOfTag(request.tag), COMPLETE, "none");
+      request.virtual = this.allocateOne(adapter, request.lengthBytes, cachedOfTag(request.tag), COMPLETE, "none");
       request.logical = this.logicalOfLast;
     }
   }
@@ -229,10 +229,10 @@ export class Supply {
     sampled: boolean,
   ): number {
     const { blocks, iommu } = this.#parts;
-    const given = blocks.granted(adapter, start, physical, lengthBytes, call, sampled);
-    const first = physical + (given - start);
+    const driverAddress = blocks.grant(adapter, start, physical, lengthBytes, call, sampled);
+    const first = physical + (driverAddress - start);
     this.logicalOfLast = iommu === null ? first : iommu.map(adapter.number, first, lengthBytes, "both");
-    return given;
+    return driverAddress;
   }
 
   #fillEntry(entry: number, adapter: AdapterRecord, lengthBytes: number, tag: number): void {
