@@ -20,6 +20,7 @@ import { AllocationService } from "../memory/allocation-service.js";
 import { ZoneBytes } from "../memory/arena-bytes.js";
 import { Blocks } from "../memory/blocks.js";
 import type { GuardOptions } from "../memory/guard.js";
+import { Zones } from "../memory/zones.js";
 import type { AdapterRecord } from "../records/adapter.js";
 import type { DriverRecord } from "../records/driver.js";
 import type { BlockHistory } from "../records/history.js";
@@ -103,7 +104,7 @@ export class NdisEnvironment implements Machine {
     });
     this.callbacks = new Callbacks(this.reporter);
     this.ring = new RequestRing(parts.choices.memoryTaken === "accepted");
-    this.blocks = new Blocks(this, new ZoneBytes(parts.arena, parts.zones), parts.seed, parts.guard);
+    this.blocks = new Blocks(this, new ZoneBytes(parts.arena, new Zones(parts.zones)), parts.seed, parts.guard);
     this.allocationService = new AllocationService(this, parts.batch);
     this.dispatcher = new Dispatcher(this, parts.batch);
   }

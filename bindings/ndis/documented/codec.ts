@@ -5,8 +5,10 @@
  * them with the documented ones. Numbers travel as numbers; what has 64 bits (addresses, pointers on x64) as bigint, the
  * only place in this package where bigints occur. Little-endian. Pointers are opaque: the codec follows none.
  */
+
 import { ADDRESS_LIMIT } from "../../addresses.js";
 import { ShmemError } from "../../errors.js";
+import { describeValue } from "../../values.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "./physical.js";
 import type { SCATTER_GATHER_ELEMENT, SCATTER_GATHER_LIST } from "./structures.js";
 
@@ -290,5 +292,5 @@ function read(view: DataView, at: number, type: FieldType, platform: Platform): 
 }
 
 function refuse(field: string, value: unknown, rule: string): never {
-  throw new ShmemError("INVALID_ARGUMENT", `${field} ${rule}, got ${String(value)}`, { field, value });
+  throw new ShmemError("INVALID_ARGUMENT", `${field} ${rule}, got ${describeValue(value)}`, { field, value });
 }

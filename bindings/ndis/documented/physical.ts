@@ -5,9 +5,11 @@
  * physical one unless an IOMMU lies between (spec: NdisMAllocateSharedMemory). Here it is a branded number below 2^52;
  * only the byte-layout codec turns it into the signed 64-bit integer of the header.
  */
+
 import type { LogicalAddress, VirtualAddress } from "../../addresses.js";
 import { ADDRESS_LIMIT, hex } from "../../addresses.js";
 import { ShmemError } from "../../errors.js";
+import { describeValue } from "../../values.js";
 
 /** The device's address of a block. An integer, 0 to 2^52 - 1. */
 export type NDIS_PHYSICAL_ADDRESS = LogicalAddress;
@@ -17,11 +19,15 @@ export type PVOID = VirtualAddress | null;
 
 function unsigned32(value: number, field: string): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {
-    throw new ShmemError("INVALID_ARGUMENT", `${field} must be an integer from 0 to 2^32 - 1, got ${String(value)}`, {
-      field,
-      value,
-      unit: "address",
-    });
+    throw new ShmemError(
+      "INVALID_ARGUMENT",
+      `${field} must be an integer from 0 to 2^32 - 1, got ${describeValue(value)}`,
+      {
+        field,
+        value,
+        unit: "address",
+      },
+    );
   }
   return value;
 }

@@ -84,10 +84,6 @@ export class AllocationService {
   serveBatch(ring: RequestRing, count: number): void {
     const parts = this.#parts;
     const { blocks, faults } = parts;
-    if (blocks.bare && faults === null) {
-      this.#serveBare(ring, count);
-      return;
-    }
     const { guard } = blocks;
     blocks.bytes.assertReachable();
     if (guard !== null) blocks.inspectSome("serve");
@@ -124,49 +120,6 @@ export class AllocationService {
       this.batchedRequests += entries;
     }
     this.#readAnswers(ring, count, limited);
-  }
-
-  /** `serveBatch` where nothing but quotas stands between request and core. */
-  #serveBare(ring: RequestRing, count: number): void {
-    const { lengths, highest, tags, addresses, physicals } = this.#batch;
-    let entries = 0;
-    for (let i = 0; i < count; i++) {
-      const request = ring.pendingAt(i);
-      if (request.phase !== WAITING) continue;
-      const adapter = request.adapter as AdapterRecord;
-      const { lengthBytes } = request;
-      if (adapter.limits.quotaBytes !== null && !this.withinLimits(adapter, lengthBytes)) {
-        request.phase = FAILED;
-        continue;
-      }
-      lengths[entries] = lengthBytes;
-      highest[entries] = adapter.highest;
-      tags[entries] = request.tag;
-      entries++;
-      // Counted now, so that a later entry of this batch sees it; taken back below where the core had no room.
-      adapter.liveBytes += lengthBytes;
-    }
-    if (entries === 0) return;
-    this.#batch.count = entries;
-    this.#parts.core.serveBatch(this.#batch);
-    this.batches++;
-    this.batchedRequests += entries;
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      const request = ring.pendingAt(i);
-      if (request.phase !== WAITING) continue;
-      const adapter = request.adapter as AdapterRecord;
-      const start = addresses[at] as number;
-      if (start === 0) {
-        adapter.liveBytes -= request.lengthBytes;
-        this.lastFailure = this.#parts.core.lastFailure;
-      } else {
-        request.virtual = start;
-        request.logical = physicals[at] as number;
-        adapter.liveBlocks++;
-      }
-      at++;
-    }
   }
 
   #readAnswers(ring: RequestRing, count: number, limited: boolean): void {

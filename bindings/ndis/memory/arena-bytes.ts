@@ -6,18 +6,18 @@
 import { hex } from "../../addresses.js";
 import type { Arena } from "../../core/api.js";
 import { ArenaBytes } from "../../core/arena.js";
-import type { ZonePlan } from "../../core/options.js";
 import { ShmemError } from "../../errors.js";
+import type { Zones } from "./zones.js";
 
 export class ZoneBytes {
   readonly #arena: ArenaBytes | null;
-  readonly #zones: readonly ZonePlan[];
+  readonly zones: Zones;
   readonly #neededBytes: number;
 
-  constructor(arena: Arena | null, zones: readonly ZonePlan[]) {
-    this.#neededBytes = Math.max(...zones.map((zone) => zone.arenaOffset + zone.size));
+  constructor(arena: Arena | null, zones: Zones) {
+    this.#neededBytes = Math.max(...zones.all.map((zone) => zone.arenaOffset + zone.size));
     this.#arena = arena === null ? null : new ArenaBytes(arena, this.#neededBytes);
-    this.#zones = zones;
+    this.zones = zones;
   }
 
   /** False in an address-only machine: then nothing is filled and nothing can be checked. */
@@ -46,9 +46,8 @@ export class ZoneBytes {
 
   /** Where a physical byte lies among all bytes. `TRANSLATION_FAULT` outside the zones. */
   offsetOf(physical: number): number {
-    for (const zone of this.#zones) {
-      if (physical >= zone.base && physical < zone.base + zone.size) return zone.arenaOffset + (physical - zone.base);
-    }
+    const zone = this.zones.ofPhysical(physical);
+    if (zone !== undefined) return zone.arenaOffset + (physical - zone.base);
     throw new ShmemError(
       "TRANSLATION_FAULT",
       `${hex(physical)} lies in no zone: there are no bytes of this machine there`,
@@ -59,15 +58,10 @@ export class ZoneBytes {
     );
   }
 
-  /** Fill a physical stretch inside one zone, without making a view of it. */
+  /** Fill a physical stretch inside one zone, without making a view of it. Refuses as `at` does. */
   fill(physical: number, lengthBytes: number, value: number): void {
-    for (const zone of this.#zones) {
-      if (physical >= zone.base && physical < zone.base + zone.size) {
-        const start = zone.arenaOffset + (physical - zone.base);
-        this.whole().fill(value, start, start + lengthBytes);
-        return;
-      }
-    }
+    const start = this.offsetOf(physical);
+    this.whole().fill(value, start, start + lengthBytes);
   }
 
   /** All bytes. `NO_ARENA` without any, `STALE_VIEW` where the host has taken them away. */

@@ -11,7 +11,6 @@
  */
 import { hex, type VirtualAddress } from "../../addresses.js";
 import type { CoreApi } from "../../core/api.js";
-import type { ZonePlan } from "../../core/options.js";
 import type { NdisChoices } from "../choices/choices.js";
 import type { AdapterRecord } from "../records/adapter.js";
 import type { BlockHistory } from "../records/history.js";
@@ -23,6 +22,7 @@ import { callSite } from "../verifier/reporter.js";
 import type { ZoneBytes } from "./arena-bytes.js";
 import { damageFinding, Guard, type GuardOptions } from "./guard.js";
 import { type GuardReport, Quarantine } from "./quarantine.js";
+import type { Zones } from "./zones.js";
 
 /** The pattern of fresh blocks (choice C15). */
 export const FRESH_PATTERN = 0xcd;
@@ -30,7 +30,6 @@ export const FRESH_PATTERN = 0xcd;
 /** What the blocks of a machine need of it. */
 export interface BlocksParts {
   readonly core: CoreApi;
-  readonly zones: readonly ZonePlan[];
   readonly choices: NdisChoices;
   readonly reporter: Reporter;
   readonly scheduler: Scheduler;
@@ -65,17 +64,13 @@ export class Blocks {
   readonly quarantine: Quarantine;
   readonly bytes: ZoneBytes;
   readonly #parts: BlocksParts;
-  readonly #zones: readonly ZonePlan[];
+  readonly #zones: Zones;
   readonly #fills: boolean;
-  #zone: ZonePlan;
   #random: number;
 
   constructor(parts: BlocksParts, bytes: ZoneBytes, seed: number, guard: GuardOptions | null) {
     this.#parts = parts;
-    this.#zones = parts.zones;
-    const first = parts.zones[0];
-    if (first === undefined) throw new RangeError("a machine needs a zone");
-    this.#zone = first;
+    this.#zones = bytes.zones;
     this.#random = seed >>> 0 || 1;
     this.bytes = bytes;
     const { choices, core, history } = parts;
@@ -89,33 +84,14 @@ export class Blocks {
 
   /** True where `physical` is where the byte at `virtual` lies, both being in one zone of contiguous blocks. */
   matches(virtual: number, physical: number): boolean {
-    const zone = this.#zone;
-    if (physical >= zone.base && physical < zone.base + zone.size) {
-      return virtual - physical === zone.window - zone.base;
-    }
-    for (const other of this.#zones) {
-      if (physical >= other.base && physical < other.base + other.size) {
-        this.#zone = other;
-        return virtual - physical === other.window - other.base;
-      }
-    }
-    return false;
-  }
-
-  /** Where the byte at `virtual` of a contiguous block lies; 0 outside the windows. */
-  physicalOf(virtual: number): number {
-    for (const zone of this.#zones) {
-      if (virtual >= zone.window && virtual < zone.window + zone.size) return virtual - zone.window + zone.base;
-    }
-    return 0;
+    const zone = this.#zones.ofPhysical(physical);
+    return zone !== undefined && virtual - physical === zone.window - zone.base;
   }
 
   /** Where a physical byte of a zone appears, mapped or not; 0 outside the zones. For explanations. */
   virtualOf(physical: number): number {
-    for (const zone of this.#zones) {
-      if (physical >= zone.base && physical < zone.base + zone.size) return physical - zone.base + zone.window;
-    }
-    return 0;
+    const zone = this.#zones.ofPhysical(physical);
+    return zone === undefined ? 0 : physical - zone.base + zone.window;
   }
 
   /** What is at an address. */
@@ -295,7 +271,7 @@ export class Blocks {
       found.push({ virtual, lengthBytes, explain: parts.explain(virtual) });
     };
     for (const one of adapter.allocations) if (one.virtual !== 0) add(one.virtual, one.lengthBytes);
-    for (const zone of this.#zones) {
+    for (const zone of this.#zones.all) {
       let address = zone.window;
       const end = zone.window + zone.size;
       while (address < end && found.length < wanted) {

@@ -8,6 +8,7 @@
 import { hex, isAddress, type VirtualAddress } from "../../addresses.js";
 import type { CoreApi } from "../../core/api.js";
 import type { ErrorCode, Mismatch } from "../../errors.js";
+import { describeValue } from "../../values.js";
 import type { NdisChoices } from "../choices/choices.js";
 import type { AdapterRecord } from "../records/adapter.js";
 import type { LogicalMap } from "../records/host.js";
@@ -15,7 +16,6 @@ import type { Reporter } from "../records/reporter.js";
 import type { RequestRing } from "../records/requests.js";
 import { adapterOfTag, cachedOfTag, TAG_PROVIDER } from "../records/tag.js";
 import * as bugChecks from "../verifier/bug-checks.js";
-import { describe } from "../verifier/checks.js";
 import type { BlockInfo, Blocks } from "./blocks.js";
 
 /** What a free needs of the machine. */
@@ -86,7 +86,8 @@ export function freeCarefully(
   const owner = ownerOfFree(parts, adapter, call, length, cached, physical, found);
   if (owner === null) return;
   if (blocks.guard !== null) blocks.bytes.assertReachable();
-  if (reporter.log !== null) reporter.note(adapter, `${call} ${String(length)} ${hex(virtual)}`);
+  if (reporter.log !== null)
+    reporter.note(adapter, `${call} ${typeof length === "number" ? length : describeValue(length)} ${hex(virtual)}`);
   owner.freed++;
   const logical = parts.iommu === null ? found.physical : parts.iommu.logicalOf(found.physical);
   blocks.free(owner, found, logical, call);
@@ -104,7 +105,7 @@ function refuseArgument(
     rule: "ArgumentsAreValid",
     code: "INVALID_ARGUMENT",
     call,
-    message: `${field} ${rule}, got ${describe(value)}`,
+    message: `${field} ${rule}, got ${describeValue(value)}`,
     field,
     value,
     ...(unit === "" ? {} : { unit }),

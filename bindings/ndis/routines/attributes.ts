@@ -2,6 +2,7 @@
  * Attributes and alignment: what MiniportInitializeEx tells NDIS about its adapter, and what it may ask.
  */
 
+import { describeValue } from "../../values.js";
 import type { AdapterHandle } from "../documented/handles.js";
 import {
   type NDIS_STATUS,
@@ -85,7 +86,7 @@ function setAttributes(
     rule: "ObjectHeader",
     code: "INVALID_ARGUMENT",
     call,
-    message: `Header.Type ${String(type)} is none of the attribute structures`,
+    message: `Header.Type ${describeValue(type)} is none of the attribute structures`,
     field: "Header.Type",
     value: type,
     basis: "documented",

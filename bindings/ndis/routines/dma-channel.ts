@@ -10,6 +10,7 @@
  * it; and that the claim is given back before the adapter goes.
  */
 
+import { describeValue } from "../../values.js";
 import { environmentOf } from "../dispatch/environment.js";
 import { endRegistration, isRightPlace, nothingIsLive, registerDma } from "../dispatch/registration.js";
 import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
@@ -24,7 +25,7 @@ import {
 import { NdisInterfaceIsa } from "../documented/structures.js";
 import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "../records/adapter.js";
 import { DmaRecord } from "../records/dma.js";
-import { adapterOf, describe, dmaOf, refuseHandle, requireBoolean, requirePassive } from "../verifier/checks.js";
+import { adapterOf, dmaOf, refuseHandle, requireBoolean, requirePassive } from "../verifier/checks.js";
 
 /** The last byte that 24 address lines reach: what an ISA device has that does not say 32. */
 const HIGHEST_OF_24_LINES = 2 ** 24 - 1;
@@ -96,7 +97,7 @@ function register(
       rule: "ArgumentsAreValid",
       code: "INVALID_ARGUMENT",
       call,
-      message: `${field} cannot be ${describe(value)}`,
+      message: `${field} cannot be ${describeValue(value)}`,
       field,
       value,
     });

@@ -5,6 +5,7 @@
  * One registration lives at a time (choice C6). Deregistering with something live is a violation and leaves the
  * registration as it was (choice C10).
  */
+import { describeValue } from "../../values.js";
 import { environmentOf } from "../dispatch/environment.js";
 import { endRegistration, isRightPlace, nothingIsLive, registerDma } from "../dispatch/registration.js";
 import { worstCaseListBytes } from "../documented/codec.js";
@@ -73,7 +74,7 @@ function register(adapter: AdapterRecord, description: NDIS_SG_DMA_DESCRIPTION, 
       rule: "ObjectHeader",
       code: "INVALID_ARGUMENT",
       call,
-      message: `DmaDescription.Header.Type is ${String(header?.Type)}, not NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION (0x83)`,
+      message: `DmaDescription.Header.Type is ${describeValue(header?.Type)}, not NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION (0x83)`,
       field: "DmaDescription.Header.Type",
       value: header?.Type,
       basis: "documented",

@@ -9,6 +9,7 @@
  */
 import { hex, isAddress, type VirtualAddress } from "../../addresses.js";
 import { ShmemError } from "../../errors.js";
+import { describeValue } from "../../values.js";
 import { environmentOf } from "../dispatch/environment.js";
 import { listBytes } from "../documented/codec.js";
 import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
@@ -38,7 +39,7 @@ import {
 import type { AdapterRecord } from "../records/adapter.js";
 import type { DmaRecord, ListRecord } from "../records/dma.js";
 import * as bugChecks from "../verifier/bug-checks.js";
-import { adapterOf, describe, dmaOf, headerIsKnown, requireDispatch } from "../verifier/checks.js";
+import { adapterOf, dmaOf, headerIsKnown, requireDispatch } from "../verifier/checks.js";
 
 const PROCESS = "MINIPORT_PROCESS_SG_LIST";
 
@@ -246,7 +247,7 @@ function isDataLength(adapter: AdapterRecord, length: unknown, call: string): bo
     rule: "LengthIsPositive",
     code: "INVALID_ARGUMENT",
     call,
-    message: `the data must have 1 to 2^32 - 1 bytes, got ${describe(length)}`,
+    message: `the data must have 1 to 2^32 - 1 bytes, got ${describeValue(length)}`,
     field: "DataLength",
     value: length,
     unit: "bytes",
@@ -300,7 +301,7 @@ function refuseChain(adapter: AdapterRecord, call: string, at: number, mdl: MDL 
     message:
       mdl === null
         ? `the chain of MDLs ends after ${at} bytes, before the data does`
-        : `the MDL at ${isAddress(address) ? hex(address) : describe(address)} covers memory that is mapped nowhere`,
+        : `the MDL at ${isAddress(address) ? hex(address) : describeValue(address)} covers memory that is mapped nowhere`,
     value: address,
     unit: "address",
     ...(isAddress(address) ? { address } : {}),

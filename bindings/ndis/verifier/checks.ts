@@ -5,6 +5,7 @@
  * return its failure value. None changes anything but the step counter.
  */
 import { isAddress } from "../../addresses.js";
+import { describeValue } from "../../values.js";
 import { irqlName } from "../documented/irql.js";
 import type { NDIS_OBJECT_HEADER } from "../documented/structures.js";
 import type { AdapterRecord } from "../records/adapter.js";
@@ -259,7 +260,7 @@ export function requireLength(adapter: AdapterRecord, call: string, length: unkn
     rule: "ArgumentsAreValid",
     code: "INVALID_ARGUMENT",
     call,
-    message: `Length must be an integer from 1 to 2^32 - 1, got ${describe(length)}`,
+    message: `Length must be an integer from 1 to 2^32 - 1, got ${describeValue(length)}`,
     field: "Length",
     value: length,
     unit: "bytes",
@@ -274,7 +275,7 @@ export function requireBoolean(adapter: AdapterRecord, call: string, field: stri
     rule: "ArgumentsAreValid",
     code: "INVALID_ARGUMENT",
     call,
-    message: `${field} must be true or false, got ${describe(value)}`,
+    message: `${field} must be true or false, got ${describeValue(value)}`,
     field,
     value,
   });
@@ -286,20 +287,4 @@ export function headerIsKnown(reporter: Reporter, header: NDIS_OBJECT_HEADER, si
   const wanted = sizes[header.Revision - 1];
   if (wanted === undefined) return false;
   return reporter.choices.headerSize === "exact" ? header.Size === wanted : header.Size >= wanted;
-}
-
-/** A value in an error message, without calling into it. */
-export function describe(value: unknown): string {
-  switch (typeof value) {
-    case "string":
-      return `the string ${JSON.stringify(value)}`;
-    case "bigint":
-      return `the bigint ${value}n`;
-    case "number":
-    case "boolean":
-    case "undefined":
-      return String(value);
-    default:
-      return value === null ? "null" : `a ${typeof value}`;
-  }
 }

@@ -6,6 +6,7 @@
 
 import { hex, isAddress, type VirtualAddress } from "../../addresses.js";
 import type { CoreApi, Explanation } from "../../core/api.js";
+import { describeValue } from "../../values.js";
 import type { BlockHistory } from "../records/history.js";
 import type { BlockExplanation, Named, Neighbour, Neighbours, Provenance } from "../records/reporter.js";
 import { adapterOfTag, cachedOfTag } from "../records/tag.js";
@@ -28,7 +29,7 @@ export interface ExplanationSources {
 /** Explain a virtual address; anything else is `unmapped`. Never throws. */
 export function explainAddress(sources: ExplanationSources, address: number): BlockExplanation {
   if (!isAddress(address)) {
-    return { address, state: "unmapped", zone: -1, text: `${String(address)} is no address.` };
+    return { address, state: "unmapped", zone: -1, text: `${describeValue(address)} is no address.` };
   }
   const known = sources.core.explain(address as never);
   const start = known.block?.virtual ?? address;

@@ -1,6 +1,8 @@
 /**
  * Wording: violations and bug checks as text, counts with their nouns, lists that name the first few of many.
  */
+import { hex } from "../../addresses.js";
+import { describeValue } from "../../values.js";
 import { irqlName } from "../documented/irql.js";
 import type { BugCheck, LiveBlock, Violation } from "../records/reporter.js";
 import type { DroppedRequest } from "../records/requests.js";
@@ -57,7 +59,7 @@ export function describeViolation(violation: Violation): string {
   ];
   for (const field of violation.mismatches ?? []) {
     parts.push(
-      `  ${field.field}: given ${show(field.given, field.unit)}, allocated ${show(field.expected, field.unit)}`,
+      `  ${field.field}: given ${valueWithUnit(field.given, field.unit)}, allocated ${valueWithUnit(field.expected, field.unit)}`,
     );
   }
   if (violation.explain !== undefined) parts.push(`  ${violation.explain.text}`);
@@ -70,7 +72,8 @@ export function describeViolation(violation: Violation): string {
   return parts.join("\n");
 }
 
-function show(value: unknown, unit: string): string {
-  if (unit === "address" && typeof value === "number") return `0x${value.toString(16)}`;
-  return unit === "bytes" ? `${String(value)} bytes` : String(value);
+function valueWithUnit(value: unknown, unit: string): string {
+  if (typeof value !== "number") return typeof value === "string" ? value : describeValue(value);
+  if (unit === "address") return hex(value);
+  return unit === "bytes" ? `${value} bytes` : String(value);
 }

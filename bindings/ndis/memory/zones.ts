@@ -1,0 +1,33 @@
+/**
+ * Zones: in which one a physical address lies. Contents, explanations and the check of PhysicalAddress ask here.
+ *
+ * A contiguous block lies at the same offset in its zone and in the zone's virtual window, and the host's bytes of a zone
+ * are one stretch: what is at a physical address follows from its zone by an addition.
+ */
+import type { ZonePlan } from "../../core/options.js";
+
+export class Zones {
+  readonly all: readonly ZonePlan[];
+  /** The zone that was asked for last: the next question is mostly about the same. */
+  #last: ZonePlan;
+
+  /** `all`: at least one zone; they do not overlap. */
+  constructor(all: readonly ZonePlan[]) {
+    const first = all[0];
+    if (first === undefined) throw new RangeError("a machine needs a zone");
+    this.all = all;
+    this.#last = first;
+  }
+
+  /** The zone that holds a physical address; undefined outside all zones. */
+  ofPhysical(physical: number): ZonePlan | undefined {
+    const last = this.#last;
+    if (physical >= last.base && physical < last.base + last.size) return last;
+    for (const zone of this.all) {
+      if (physical < zone.base || physical >= zone.base + zone.size) continue;
+      this.#last = zone;
+      return zone;
+    }
+    return undefined;
+  }
+}
