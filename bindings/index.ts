@@ -1,4 +1,4 @@
-/** The front door of bindings: everything that `src` may use. */
+/** The public entry point of bindings: everything that `src` may use. */
 export * from "./addresses.js";
 export * from "./core/api.js";
 export { Core } from "./core/core.js";

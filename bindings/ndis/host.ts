@@ -2,8 +2,8 @@
  * What a machine needs to host NDIS and a driver must not see. Exported to `src` through `bindings/index.ts`.
  */
 export { CHOICE_OPTIONS, resolveChoices } from "./choices/choices.js";
-export { Dispatcher, type LatencySummary } from "./dispatch/dispatcher.js";
-export { type EnvironmentParts, environmentOf, NdisEnvironment } from "./dispatch/environment.js";
+export { Dispatcher } from "./dispatch/dispatcher.js";
+export { environmentOf, NdisEnvironment } from "./dispatch/environment.js";
 export {
   addAdapter,
   beginHalt,
@@ -15,16 +15,13 @@ export {
   setState,
   startedAdapters,
 } from "./dispatch/lifecycle.js";
-export { type Irql, irqlName as levelInWords } from "./documented/irql.js";
+export type { Irql } from "./documented/irql.js";
 export { GUARD_OPTIONS, type GuardOptions } from "./memory/guard.js";
 export type { GuardReport } from "./memory/quarantine.js";
 export {
-  type AdapterLimits,
   AdapterRecord,
-  type AdapterState,
   HALTED,
   HALTING,
-  INITIALIZING,
   PAUSED,
   PAUSING,
   RESTARTING,
@@ -32,7 +29,6 @@ export {
   SHUTDOWN,
   stateName,
 } from "./records/adapter.js";
-export { CompletionTarget } from "./records/dma.js";
 export type { DriverRecord } from "./records/driver.js";
 export {
   AdapterHandle as AdapterHandleClass,
@@ -40,8 +36,8 @@ export {
 } from "./records/handles.js";
 export { BlockHistory } from "./records/history.js";
 export type { Clock, FaultPlan, FaultPoint, LogicalMap, Scheduler, Threads } from "./records/host.js";
-export type { EventLog, HandlerError, LiveBlock } from "./records/reporter.js";
-export { type DroppedRequest, PendingRequest, RequestRing } from "./records/requests.js";
+export type { EventLog, LiveBlock } from "./records/reporter.js";
+export { PendingRequest, RequestRing } from "./records/requests.js";
 export * as bugChecks from "./verifier/bug-checks.js";
 export type { Callbacks } from "./verifier/callbacks.js";
 export { callSite } from "./verifier/reporter.js";

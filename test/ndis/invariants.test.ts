@@ -1,5 +1,5 @@
 /**
- * The seven invariants of the NDIS spec, section 17, after every single step of random lives: two adapters, one of them
+ * The seven invariants of the NDIS spec, section 17, after every single step of random scenarios: two adapters, one of them
  * 32-bit, every schedule, with guard mode, remapping, deferred frees and injected failures, and misuse mixed in.
  */
 import assert from "node:assert/strict";
@@ -15,7 +15,7 @@ import {
 import { Machine, type MachineOptions, Prng, SCHEDULES } from "../../src/index.js";
 import { type Block, check, makeDriver, type Nic } from "./rig.js";
 
-interface Life {
+interface Scenario {
   readonly machine: Machine;
   readonly nics: readonly Nic[];
   /** Completions still owed, by context. */
@@ -23,7 +23,7 @@ interface Life {
   readonly halted: Set<Nic>;
 }
 
-async function begin(options: MachineOptions): Promise<Life> {
+async function begin(options: MachineOptions): Promise<Scenario> {
   const machine = await Machine.open({
     zones: [
       { base: 2 ** 28, size: 2 ** 17 },
@@ -58,8 +58,8 @@ async function begin(options: MachineOptions): Promise<Life> {
 }
 
 /** Invariant 1 as pairs: no two live blocks overlap, in any of the three spaces. */
-function disjoint(life: Life): void {
-  const blocks = life.nics.flatMap((nic) => nic.blocks);
+function disjoint(scenario: Scenario): void {
+  const blocks = scenario.nics.flatMap((nic) => nic.blocks);
   for (const space of ["VirtualAddress", "PhysicalAddress"] as const) {
     const sorted = [...blocks].sort((a, b) => a[space] - b[space]);
     for (let i = 1; i < sorted.length; i++) {
@@ -69,8 +69,8 @@ function disjoint(life: Life): void {
   }
 }
 
-function oneStep(life: Life, prng: Prng, i: number): void {
-  const nic = life.nics[prng.below(2)] as Nic;
+function oneStep(scenario: Scenario, prng: Prng, i: number): void {
+  const nic = scenario.nics[prng.below(2)] as Nic;
   const block = nic.blocks[prng.below(Math.max(1, nic.blocks.length))];
   switch (prng.below(10)) {
     case 0:
@@ -83,10 +83,11 @@ function oneStep(life: Life, prng: Prng, i: number): void {
       const level = prng.chance(0.5);
       const ask = (): number => {
         // Owed before the call: a racing completion comes inside it.
-        life.owed.add(i);
+        scenario.owed.add(i);
         return NdisMAllocateSharedMemoryAsyncEx(nic.dma as never, length, false, i);
       };
-      if ((level ? nic.atDispatch(ask) : ask()) !== 0x103) assert.ok(life.owed.delete(i), "no completion for FAILURE");
+      if ((level ? nic.atDispatch(ask) : ask()) !== 0x103)
+        assert.ok(scenario.owed.delete(i), "no completion for FAILURE");
       break;
     }
     case 4:
@@ -99,7 +100,7 @@ function oneStep(life: Life, prng: Prng, i: number): void {
       if (block !== undefined) misuse(nic, block, prng);
       break;
     default:
-      life.machine.step();
+      scenario.machine.step();
   }
 }
 
@@ -131,26 +132,28 @@ for (const [index, variant] of VARIANTS.entries()) {
   test(`misuse L01, L02, L05, L06, L07, L08: the invariants hold after every step: ${JSON.stringify(variant)}`, async () => {
     for (const schedule of SCHEDULES) {
       if (schedule === "manual") continue;
-      const life = await begin({ ...variant, schedule, seed: 100 + index });
+      const scenario = await begin({ ...variant, schedule, seed: 100 + index });
       const prng = new Prng(100 + index, 7);
-      const empty = life.machine.core.digest();
+      const empty = scenario.machine.core.digest();
       for (let i = 0; i < 120; i++) {
-        oneStep(life, prng, i);
-        check(life.machine);
-        disjoint(life);
+        oneStep(scenario, prng, i);
+        check(scenario.machine);
+        disjoint(scenario);
       }
-      for (const nic of life.nics) {
-        const adapter = life.machine.adapters.find((one) => one.handle === nic.handle);
-        await life.machine.halt(adapter as never);
-        life.halted.add(nic);
-        check(life.machine);
+      for (const nic of scenario.nics) {
+        const adapter = scenario.machine.adapters.find((one) => one.handle === nic.handle);
+        await scenario.machine.halt(adapter as never);
+        scenario.halted.add(nic);
+        check(scenario.machine);
       }
-      await life.machine.run();
-      assert.equal(life.owed.size, 0);
-      life.machine.environment.blocks.drainQuarantine();
-      assert.equal(life.machine.core.digest(), empty, "invariant 5: after all frees the pool is what it was");
+      await scenario.machine.run();
+      assert.equal(scenario.owed.size, 0);
+      scenario.machine.environment.blocks.drainQuarantine();
+      assert.equal(scenario.machine.core.digest(), empty, "invariant 5: after all frees the pool is what it was");
       assert.ok(
-        life.machine.violations.every((one) => one.rule === "FreeMatchesAllocation" || one.rule === "FreeOfLiveBlock"),
+        scenario.machine.violations.every(
+          (one) => one.rule === "FreeMatchesAllocation" || one.rule === "FreeOfLiveBlock",
+        ),
       );
     }
   });

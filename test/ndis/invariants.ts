@@ -10,7 +10,7 @@
  *  2  every PENDING has one callback, none after halt returned
  *  3  first and last byte translate both ways; what lies beside a block faults, or is another's
  *  4  free + held = pool; what is held is the live blocks and what is retired
- *  5  (of whole lives: test/ndis/invariants.test.ts and every test that compares with `emptyDigest`)
+ *  5  (of whole scenarios: test/ndis/invariants.test.ts and every test that compares with `emptyDigest`)
  *  6  the level is that of the callback that runs, and PASSIVE_LEVEL where none does
  *  7  an adapter owns no byte that its device cannot address
  */

@@ -357,8 +357,8 @@ test("choice C33: map registers bound the pages of an adapter", async () => {
   assert.notEqual(rig.nic.allocate(8192), null);
 });
 
-/** A small life: allocate, ask, be called back, free, halt. Failing is allowed, losing is not. */
-const LIFE: DriverParts = {
+/** A small scenario: allocate, ask, be called back, free, halt. Failing is allowed, losing is not. */
+const SMALL_SCENARIO: DriverParts = {
   initialize(nic) {
     for (const length of [8192, 100, 31_080]) nic.allocate(length);
     return NDIS_STATUS_SUCCESS;
@@ -366,7 +366,7 @@ const LIFE: DriverParts = {
 };
 
 async function live(options: MachineOptions): Promise<Rig> {
-  const rig = await open(LIFE, { ...SMALL, ...options });
+  const rig = await open(SMALL_SCENARIO, { ...SMALL, ...options });
   if (rig.nic.dma === null) return rig;
   for (let i = 0; i < 12; i++) {
     NdisMAllocateSharedMemoryAsyncEx(rig.dma, 1554, false, i);
@@ -393,7 +393,7 @@ test("misuse G01: the n-th allocation fails, for n = 1, 2, 3 and so on until not
 });
 
 test("misuse G02: everything fails from the n-th on; when the fault is lifted it goes again", async () => {
-  const rig = await open(LIFE, { ...SMALL, faults: [{ from: 2 }] });
+  const rig = await open(SMALL_SCENARIO, { ...SMALL, faults: [{ from: 2 }] });
   assert.equal(rig.adapter.liveBlocks, 1);
   assert.equal(NdisMAllocateSharedMemoryAsyncEx(rig.dma, 64, false, 0), NDIS_STATUS_FAILURE);
   rig.machine.inject(null);

@@ -1,7 +1,7 @@
 /**
  * Every rule by its name: what breaks it, with which code, as which bug check, and that the page lists it.
  *
- * Rules that need a life of their own are provoked elsewhere; `ELSEWHERE` names the file, which must name the rule.
+ * Rules that need a driver of their own are provoked elsewhere; `ELSEWHERE` names the file, which must name the rule.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -242,7 +242,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Provoked where a life of its own is needed for it: the file says the rule's name. */
+/** Provoked where a driver of its own is needed for it: the file says the rule's name. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   BusMasterOnly: "test/ndis/dma-channel.test.ts",
   DeviceReachesMappings: "test/ndis/misuse-d.test.ts",

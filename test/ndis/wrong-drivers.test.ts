@@ -23,7 +23,7 @@ import { type Block, type DriverParts, makeDriver, type Nic } from "./rig.js";
 
 const told = new Map<string, string>();
 
-/** Run a wrong driver's life under the default policy and return what it is told first. */
+/** Run a wrong driver under the default policy and return what it is told first. */
 async function lifeOf(
   name: string,
   parts: DriverParts,

@@ -1,7 +1,7 @@
 /**
  * IRQL: the interrupt request levels, and the small interface through which this face sees them.
  *
- * One level per simulated processor. This room only asks for the level of the processor that runs now, and brackets the
+ * One level per simulated processor. The face only asks for the level of the processor that runs now, and brackets the
  * callbacks that it makes; the machine (`src/machine/threads/processors.ts`) keeps the levels. Source of the values: `wdm.h`.
  */
 
@@ -34,7 +34,7 @@ export function irqlName(level: number): string {
   return level <= 12 ? `DIRQL ${level}` : level >= 15 ? "HIGH" : `IRQL ${level}`;
 }
 
-/** What this room needs to know of the processors. */
+/** What the face needs to know of the processors. */
 export interface Irql {
   /** Level of the processor that runs now. */
   readonly current: KIRQL;

@@ -25,7 +25,7 @@ import { type GuardReport, Quarantine } from "./quarantine.js";
 import type { Zones } from "./zones.js";
 
 /** The pattern of fresh blocks (choice C15). */
-export const FRESH_PATTERN = 0xcd;
+const FRESH_PATTERN = 0xcd;
 
 /** What the blocks of a machine need of it. */
 export interface BlocksParts {

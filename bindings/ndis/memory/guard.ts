@@ -34,9 +34,9 @@ export const GUARD_OPTIONS: Table<GuardOptions> = table<GuardOptions>("guard mod
 });
 
 /** The verifier's documented padding. */
-export const PADDING = 0x0f;
+const PADDING = 0x0f;
 /** What a freed block holds in quarantine. */
-export const FREED_PATTERN = 0xdd;
+const FREED_PATTERN = 0xdd;
 /** Blocks looked at when another one is allocated. */
 const LOOKED_AT_BY_ALLOCATION = 16;
 

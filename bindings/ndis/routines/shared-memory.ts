@@ -28,7 +28,7 @@ import {
 } from "../verifier/checks.js";
 
 /** What `poisoned` of choice C12 leaves in PhysicalAddress: an address that no zone of a test holds. */
-export const POISONED_PHYSICAL: NDIS_PHYSICAL_ADDRESS = 0xdead_beef_0000 as NDIS_PHYSICAL_ADDRESS;
+const POISONED_PHYSICAL: NDIS_PHYSICAL_ADDRESS = 0xdead_beef_0000 as NDIS_PHYSICAL_ADDRESS;
 
 export interface AllocateSharedMemoryResult {
   /** NULL means failure: there is no status. */

@@ -7,10 +7,10 @@
 import type { AdapterRecord } from "../records/adapter.js";
 import type { BugCheck } from "../records/reporter.js";
 
-export const BUGCODE_NDIS_DRIVER = 0x7c;
-export const BUGCODE_ID_DRIVER = 0xd2;
-export const DRIVER_VERIFIER_DETECTED_VIOLATION = 0xc4;
-export const DRIVER_VERIFIER_DMA_VIOLATION = 0xe6;
+const BUGCODE_NDIS_DRIVER = 0x7c;
+const BUGCODE_ID_DRIVER = 0xd2;
+const DRIVER_VERIFIER_DETECTED_VIOLATION = 0xc4;
+const DRIVER_VERIFIER_DMA_VIOLATION = 0xe6;
 
 function bugCheck(code: number, p1: number, p2 = 0, p3 = 0, p4 = 0): BugCheck {
   return { code, parameters: [p1, p2, p3, p4] };
