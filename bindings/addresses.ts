@@ -11,13 +11,22 @@ declare const physicalBrand: unique symbol;
 declare const logicalBrand: unique symbol;
 
 /** What the driver dereferences. An integer, 0 to 2^52 - 1; 0 is null. */
-export type VirtualAddress = number & { readonly [virtualBrand]: true };
+export type VirtualAddress = number & {
+  /** For the compiler alone: no such property exists. */
+  readonly [virtualBrand]: true;
+};
 
 /** Host physical: where the bytes are. An integer, 0 to 2^52 - 1. */
-export type PhysicalAddress = number & { readonly [physicalBrand]: true };
+export type PhysicalAddress = number & {
+  /** For the compiler alone: no such property exists. */
+  readonly [physicalBrand]: true;
+};
 
 /** What the device is given. Equal to the physical address unless an IOMMU lies between. An integer, 0 to 2^52 - 1. */
-export type LogicalAddress = number & { readonly [logicalBrand]: true };
+export type LogicalAddress = number & {
+  /** For the compiler alone: no such property exists. */
+  readonly [logicalBrand]: true;
+};
 
 /** One more than the highest address: 2^52. */
 export const ADDRESS_LIMIT: number = 2 ** 52;
@@ -27,22 +36,22 @@ export function isAddress(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < ADDRESS_LIMIT;
 }
 
-/** The low 32 bits, unsigned, as in `LARGE_INTEGER.LowPart`. */
+/** The low 32 bits of an address, 0 to 2^32 - 1, as in `LARGE_INTEGER.LowPart`. */
 export function LowPart(address: number): number {
   return address % 2 ** 32;
 }
 
-/** The bits from 32 up, as in `LARGE_INTEGER.HighPart`; never negative for an address below 2^52. */
+/** The bits from 32 up, 0 to 2^20 - 1 for an address, as in `LARGE_INTEGER.HighPart`. */
 export function HighPart(address: number): number {
   return Math.floor(address / 2 ** 32);
 }
 
-/** The whole as a 64-bit integer, for byte layouts only. */
+/** The whole address as a 64-bit integer, as in `LARGE_INTEGER.QuadPart`; for byte layouts only. */
 export function QuadPart(address: number): bigint {
   return BigInt(address);
 }
 
-/** `0x` and lower-case hexadecimal digits. */
+/** An address in words: `0x` and lower-case hexadecimal digits. */
 export function hex(address: number): string {
   return `0x${address.toString(16)}`;
 }

@@ -52,9 +52,13 @@ export {
   type KIRQL,
   PASSIVE_LEVEL,
 } from "./documented/irql.js";
+export * from "./documented/miniport.js";
+export * from "./documented/object-header.js";
 export * from "./documented/physical.js";
+export * from "./documented/scatter-gather.js";
+export * from "./documented/shared-memory.js";
+export * from "./documented/shared-memory-usage.js";
 export * from "./documented/status.js";
-export * from "./documented/structures.js";
 export type { AdapterStateName } from "./records/adapter.js";
 export type { BlockExplanation, BugCheck, Provenance, Violation } from "./records/reporter.js";
 export type {

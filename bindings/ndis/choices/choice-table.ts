@@ -8,6 +8,7 @@
 export interface ChoiceEntry {
   /** `C1` to `C40`. */
   readonly id: string;
+  /** What the documents leave open. */
   readonly point: string;
   /** Our answer, in words. */
   readonly answer: string;
@@ -15,6 +16,7 @@ export interface ChoiceEntry {
   readonly option: string | null;
   /** Values of the option, default first. */
   readonly values: readonly string[];
+  /** Why this answer. */
   readonly reason: string;
 }
 

@@ -10,8 +10,9 @@ import { ADDRESS_LIMIT } from "../../addresses.js";
 import { ShmemError } from "../../errors.js";
 import { describeValue } from "../../values.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "./physical.js";
-import type { SCATTER_GATHER_ELEMENT, SCATTER_GATHER_LIST } from "./structures.js";
+import type { SCATTER_GATHER_ELEMENT, SCATTER_GATHER_LIST } from "./scatter-gather.js";
 
+/** Whose layout: that of 64-bit or of 32-bit Windows. */
 export type Platform = "x64" | "x86";
 
 /** `pointer` has 8 bytes on x64 and 4 on x86; `i64` is LARGE_INTEGER. */
@@ -112,6 +113,7 @@ const LAYOUTS: Readonly<Record<StructureName, Fields>> = {
 
 /** Where the fields of a structure lie. */
 export interface Layout {
+  /** Byte offset of each field, by its dotted name. */
   readonly offsets: Readonly<Record<string, number>>;
   /** Bytes up to the end of the last field: what NDIS_SIZEOF macros give. */
   readonly macroSize: number;

@@ -12,26 +12,31 @@ declare const allocationBrand: unique symbol;
 
 /** The `DriverObject` of DriverEntry. Made by the machine; valid until the driver is unloaded. */
 export interface DriverObjectHandle {
+  /** For the compiler alone: no such property exists. */
   readonly [driverObjectBrand]: true;
 }
 
 /** `NdisMiniportDriverHandle`, from NdisMRegisterMiniportDriver; valid until NdisMDeregisterMiniportDriver. */
 export interface DriverHandle {
+  /** For the compiler alone: no such property exists. */
   readonly [driverBrand]: true;
 }
 
 /** `MiniportAdapterHandle`, the first argument of MiniportInitializeEx; valid until MiniportHaltEx has returned. */
 export interface AdapterHandle {
+  /** For the compiler alone: no such property exists. */
   readonly [adapterBrand]: true;
 }
 
 /** `NdisMiniportDmaHandle`, from NdisMRegisterScatterGatherDma or NdisMRegisterDmaChannel; valid until its deregistration. */
 export interface DmaHandle {
+  /** For the compiler alone: no such property exists. */
   readonly [dmaBrand]: true;
 }
 
 /** `AllocationHandle`, from the 6.20 NdisAllocateSharedMemory; valid until NdisFreeSharedMemory. */
 export interface AllocationHandle {
+  /** For the compiler alone: no such property exists. */
   readonly [allocationBrand]: true;
 }
 

@@ -8,14 +8,22 @@
 declare const irqlBrand: unique symbol;
 
 /** A level, 0 to 15 on x64 and 0 to 31 on x86. */
-export type KIRQL = number & { readonly [irqlBrand]: true };
+export type KIRQL = number & {
+  /** For the compiler alone: no such property exists. */
+  readonly [irqlBrand]: true;
+};
 
+/** 0: ordinary code, which may wait. */
 export const PASSIVE_LEVEL: KIRQL = 0 as KIRQL;
+/** 1: asynchronous procedure calls do not interrupt. */
 export const APC_LEVEL: KIRQL = 1 as KIRQL;
+/** 2: deferred procedure calls, timers, spin locks; no waiting. */
 export const DISPATCH_LEVEL: KIRQL = 2 as KIRQL;
 /** x64: the level of the clock interrupt. Device levels are 3 to 12. */
 export const CLOCK_LEVEL: KIRQL = 13 as KIRQL;
+/** 14 on x64: interrupts between processors. */
 export const IPI_LEVEL: KIRQL = 14 as KIRQL;
+/** 15 on x64: nothing interrupts. */
 export const HIGH_LEVEL: KIRQL = 15 as KIRQL;
 
 /** A device level (DIRQL) on x64. `level`: 3 to 12. */

@@ -12,7 +12,7 @@ import type { AdapterHandle } from "../documented/handles.js";
 import {
   type NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
   NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
-} from "../documented/structures.js";
+} from "../documented/miniport.js";
 import type { ProviderAllocation } from "./allocation.js";
 import type { DmaRecord } from "./dma.js";
 import type { DriverRecord } from "./driver.js";

@@ -3,7 +3,7 @@
  *
  * The record does not name its adapter: it is a member of the adapter's `allocations` as long as it lives.
  */
-import type { NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS } from "../documented/structures.js";
+import type { NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS } from "../documented/shared-memory.js";
 
 /** What NDIS keeps of one allocation of the pair. */
 export class ProviderAllocation {

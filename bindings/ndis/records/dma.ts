@@ -10,7 +10,7 @@ import type {
   MINIPORT_PROCESS_SG_LIST,
   NET_BUFFER,
   SCATTER_GATHER_LIST,
-} from "../documented/structures.js";
+} from "../documented/scatter-gather.js";
 
 /** Where a completion goes, and at which level: one for each registration and level, shared by all its requests. */
 export class CompletionTarget {

@@ -2,11 +2,9 @@
  * Drivers: what NDIS keeps of a table that NdisMRegisterMiniportDriver, or NdisMRegisterMiniport of NDIS 5, was given.
  */
 import type { DriverHandle, DriverObjectHandle } from "../documented/handles.js";
-import type {
-  MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
-  NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
-  NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
-} from "../documented/structures.js";
+import type { NDIS_MINIPORT_DRIVER_CHARACTERISTICS } from "../documented/miniport.js";
+import type { MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE } from "../documented/scatter-gather.js";
+import type { NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS } from "../documented/shared-memory.js";
 import type { Machine } from "./reporter.js";
 
 /** What NDIS keeps of a driver. */

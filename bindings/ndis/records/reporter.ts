@@ -12,7 +12,9 @@ import type { Irql } from "../documented/irql.js";
 
 /** A bug check with its four documented parameters. Blocks and pages are given as addresses, a miniport block as its adapter's number. */
 export interface BugCheck {
+  /** The stop code, for example 0x7C. */
   readonly code: number;
+  /** The four parameters, in order. */
   readonly parameters: readonly [number, number, number, number];
 }
 
@@ -34,9 +36,11 @@ export interface Neighbours {
 export interface BlockExplanation extends Explanation {
   /** Name of the adapter that owns the block, where it is one of NDIS. */
   readonly adapter?: string;
+  /** The Cached flag of the block's allocation. */
   readonly cached?: boolean;
-  /** Step at which it was allocated, and freed, where the history is kept. */
+  /** Where it was allocated, where the history is kept. */
   readonly allocatedAt?: Provenance;
+  /** Where it was freed, where the history is kept and it was. */
   readonly freedAt?: Provenance;
   /** Of a live, contiguous block. */
   readonly neighbours?: Neighbours;
@@ -44,8 +48,11 @@ export interface BlockExplanation extends Explanation {
 
 /** Where something happened: the step of the event log, the routine, and the caller's stack with `sites: true`. */
 export interface Provenance {
+  /** Step of the event log, from 1. */
   readonly step: number;
+  /** The routine that was called. */
   readonly call: string;
+  /** The caller's stack, with `sites: true`. */
   readonly site?: string;
 }
 
@@ -60,7 +67,9 @@ export interface LiveBlock {
 export interface Violation {
   /** Rule: an SDV rule under its own name, or one of ours (`FreeMatchesAllocation`, ...). */
   readonly rule: string;
+  /** Stable code of the refusal. */
   readonly code: ErrorCode;
+  /** What Windows would stop with; absent where nothing is documented and nothing borrowed. */
   readonly bugCheck?: BugCheck;
   /** `documented`: the bug check, or the rule, is Microsoft's. `choice`: it is ours. */
   readonly basis: "documented" | "choice";
@@ -72,12 +81,19 @@ export interface Violation {
   readonly call: string;
   /** The step of the event log. */
   readonly step: number;
+  /** Level at which it happened, 0 to 15. */
   readonly irql: number;
+  /** What was wrong, in a sentence. May change between versions. */
   readonly message: string;
+  /** Of a free: every field that is not that of the allocation, in the order of the parameters. */
   readonly mismatches?: readonly Mismatch[];
+  /** The offending value, as it was given. */
   readonly value?: unknown;
+  /** Unit of `value`: `bytes`, `address`, `IRQL`, `handle`, ... */
   readonly unit?: string;
+  /** The parameter or field that was wrong. */
   readonly field?: string;
+  /** What is known of the address, where the violation is about one. */
   readonly explain?: BlockExplanation;
   /** The caller's stack, with `sites: true`. */
   readonly site?: string;

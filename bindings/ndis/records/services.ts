@@ -13,14 +13,17 @@ import type { KIRQL } from "../documented/irql.js";
 
 /** A notification event. */
 export interface MachineEvent {
+  /** Signalled, and not reset since. */
   readonly signalled: boolean;
   /** Signal; wakes every waiter, and stays signalled until `reset`. Any level up to DISPATCH_LEVEL. */
   set(): void;
+  /** Not signalled any more. Any level up to DISPATCH_LEVEL. */
   reset(): void;
 }
 
 /** A spin lock. Not recursive. */
 export interface SpinLock {
+  /** Taken and not released. */
   readonly held: boolean;
   /** Raise to DISPATCH_LEVEL and take it. A lock that is held is a deadlock, refused as `WRONG_CONTEXT`. */
   acquire(): void;
@@ -55,7 +58,9 @@ export interface InterruptHandlers {
  * NDIS_RECEIVE_FLAGS_RESOURCES is for).
  */
 export interface IndicatedFrame {
+  /** The frame, 1 byte or more. */
   readonly bytes: Uint8Array;
+  /** Called when the upper layer gives the memory back. */
   readonly returned?: () => void;
 }
 
@@ -79,10 +84,13 @@ export interface AdapterServices {
   registerInterrupt(handlers: InterruptHandlers): void;
   /** Disconnect; no interrupt or deferred call afterwards. PASSIVE_LEVEL. A no-op where none is connected. */
   deregisterInterrupt(): void;
+  /** A timer that is not set. Any level up to DISPATCH_LEVEL. */
   createTimer(callback: () => void): MachineTimer;
   /** Run `callback` at PASSIVE_LEVEL, soon; it may be asynchronous. Up to DISPATCH_LEVEL. */
   queueWorkItem(callback: () => void | Promise<void>): void;
+  /** A spin lock that is not held. */
   createSpinLock(): SpinLock;
+  /** An event that is not signalled. */
   createEvent(): MachineEvent;
   /** Wait for an event. PASSIVE_LEVEL (choice C3). `timeoutNs` absent: for ever; the answer tells which came first. */
   wait(event: MachineEvent, timeoutNs?: number): Promise<"signalled" | "timeout">;
@@ -91,6 +99,7 @@ export interface AdapterServices {
 
   /** Raise the level; returns the level to give to `lowerIrql`. */
   raiseIrql(level: KIRQL): KIRQL;
+  /** Lower the level to what `raiseIrql` returned. `WRONG_IRQL` where that is above the current level. */
   lowerIrql(level: KIRQL): void;
 
   /**
@@ -101,9 +110,11 @@ export interface AdapterServices {
   bytes(address: VirtualAddress, lengthBytes: number): Uint8Array;
   /** 16 bits, little-endian. Refuses as `bytes` does. */
   readU16(address: VirtualAddress): number;
+  /** 16 bits, little-endian; `value` 0 to 2^16 - 1. Refuses as `bytes` does. */
   writeU16(address: VirtualAddress, value: number): void;
   /** 32 bits, little-endian. Refuses as `bytes` does. */
   readU32(address: VirtualAddress): number;
+  /** 32 bits, little-endian; `value` 0 to 2^32 - 1. Refuses as `bytes` does. */
   writeU32(address: VirtualAddress, value: number): void;
 
   /** Hand a received frame up. At DISPATCH_LEVEL or below. */

@@ -5,19 +5,21 @@
 import { describeValue } from "../../values.js";
 import type { AdapterHandle } from "../documented/handles.js";
 import {
+  type NDIS_MINIPORT_ADAPTER_ATTRIBUTES,
+  type NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
+  NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
+} from "../documented/miniport.js";
+import {
+  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
+} from "../documented/object-header.js";
+import {
   type NDIS_STATUS,
   NDIS_STATUS_BAD_VERSION,
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import {
-  type NDIS_MINIPORT_ADAPTER_ATTRIBUTES,
-  type NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
-  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
-  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
-  NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
-} from "../documented/structures.js";
 import { type AdapterRecord, INITIALIZING, stateName } from "../records/adapter.js";
 import * as bugChecks from "../verifier/bug-checks.js";
 import { runningCallbacks } from "../verifier/callbacks.js";

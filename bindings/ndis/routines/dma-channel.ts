@@ -14,6 +14,7 @@ import { describeValue } from "../../values.js";
 import { environmentOf } from "../dispatch/environment.js";
 import { endRegistration, isRightPlace, nothingIsLive, registerDma } from "../dispatch/registration.js";
 import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
+import { NdisInterfaceIsa } from "../documented/miniport.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_FAILURE,
@@ -22,7 +23,6 @@ import {
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import { NdisInterfaceIsa } from "../documented/structures.js";
 import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "../records/adapter.js";
 import { DmaRecord } from "../records/dma.js";
 import { adapterOf, dmaOf, refuseHandle, requireBoolean, requirePassive } from "../verifier/checks.js";
@@ -33,11 +33,15 @@ const HIGHEST_OF_32_LINES = 2 ** 32 - 1;
 
 /** Of NdisMRegisterDmaChannel. Only the channel and the port are looked at; the rest programs the controller. */
 export interface NDIS_DMA_DESCRIPTION {
+  /** Programs the controller; not looked at. */
   readonly DemandMode?: boolean;
+  /** Programs the controller; not looked at. */
   readonly AutoInitialize?: boolean;
   /** True: `DmaChannel` is the one to claim. Otherwise none is named, and none is claimed from anybody. */
   readonly DmaChannelSpecified?: boolean;
+  /** DMA_WIDTH; programs the controller; not looked at. */
   readonly DmaWidth?: number;
+  /** DMA_SPEED; programs the controller; not looked at. */
   readonly DmaSpeed?: number;
   /** Of a bus that is no longer supported: 0. */
   readonly DmaPort?: number;
@@ -45,7 +49,9 @@ export interface NDIS_DMA_DESCRIPTION {
   readonly DmaChannel?: number;
 }
 
+/** What NdisMRegisterDmaChannel returns (deviation 1). */
 export interface RegisterDmaChannelResult {
+  /** SUCCESS, RESOURCE_CONFLICT, RESOURCES or FAILURE. */
   readonly Status: NDIS_STATUS;
   /** NULL on any failure (choice C9). */
   readonly MiniportDmaHandle: DmaHandle | null;

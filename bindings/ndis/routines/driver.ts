@@ -6,6 +6,8 @@
  */
 import { environmentOf, type NdisEnvironment } from "../dispatch/environment.js";
 import type { DriverHandle, DriverObjectHandle } from "../documented/handles.js";
+import type { NDIS_MINIPORT_DRIVER_CHARACTERISTICS } from "../documented/miniport.js";
+import { NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS } from "../documented/object-header.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -15,17 +17,16 @@ import {
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import {
-  type NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
-  NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
-} from "../documented/structures.js";
 import { HALTED } from "../records/adapter.js";
 import { DriverRecord } from "../records/driver.js";
 import * as handles from "../records/handles.js";
 import { driverOf, refuseHandle, requirePassive } from "../verifier/checks.js";
 
+/** What NdisMRegisterMiniportDriver returns (deviation 1). */
 export interface RegisterMiniportDriverResult {
+  /** SUCCESS, BAD_CHARACTERISTICS, BAD_VERSION, RESOURCES, FAILURE, or the status of SetOptionsHandler. */
   readonly Status: NDIS_STATUS;
+  /** The driver's handle; null on any failure. */
   readonly NdisMiniportDriverHandle: DriverHandle | null;
 }
 

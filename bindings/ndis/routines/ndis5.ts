@@ -9,7 +9,10 @@
 import { environmentOf } from "../dispatch/environment.js";
 import { registerDma } from "../dispatch/registration.js";
 import type { AdapterHandle, DriverObjectHandle } from "../documented/handles.js";
+import { NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER } from "../documented/miniport.js";
+import { NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS } from "../documented/object-header.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "../documented/physical.js";
+import type { MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE } from "../documented/scatter-gather.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -20,11 +23,6 @@ import {
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import {
-  type MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
-  NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
-  NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
-} from "../documented/structures.js";
 import { type AdapterRecord, INITIALIZING, stateName } from "../records/adapter.js";
 import { DmaRecord } from "../records/dma.js";
 import { DriverRecord } from "../records/driver.js";
@@ -39,6 +37,7 @@ export const NDIS_ATTRIBUTE_BUS_MASTER = 0x8;
 export interface NDIS_MINIPORT_CHARACTERISTICS {
   /** 5. */
   readonly MajorNdisVersion: number;
+  /** 0 or 1. */
   readonly MinorNdisVersion: number;
   /** MiniportInitialize. Its medium arguments mean nothing here and are left out. */
   readonly InitializeHandler: (MiniportAdapterHandle: AdapterHandle) => NDIS_STATUS | Promise<NDIS_STATUS>;

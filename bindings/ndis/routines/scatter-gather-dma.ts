@@ -10,6 +10,15 @@ import { environmentOf } from "../dispatch/environment.js";
 import { endRegistration, isRightPlace, nothingIsLive, registerDma } from "../dispatch/registration.js";
 import { worstCaseListBytes } from "../documented/codec.js";
 import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
+import { NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION } from "../documented/object-header.js";
+import {
+  NDIS_SG_DMA_64_BIT_ADDRESS,
+  type NDIS_SG_DMA_DESCRIPTION,
+  NDIS_SG_DMA_HYBRID_DMA,
+  NDIS_SG_DMA_V3_HAL_API,
+  NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1,
+  NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_2,
+} from "../documented/scatter-gather.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_BAD_VERSION,
@@ -19,15 +28,6 @@ import {
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import {
-  NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION,
-  NDIS_SG_DMA_64_BIT_ADDRESS,
-  type NDIS_SG_DMA_DESCRIPTION,
-  NDIS_SG_DMA_HYBRID_DMA,
-  NDIS_SG_DMA_V3_HAL_API,
-  NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1,
-  NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_2,
-} from "../documented/structures.js";
 import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "../records/adapter.js";
 import { DmaRecord } from "../records/dma.js";
 import * as bugChecks from "../verifier/bug-checks.js";
@@ -35,7 +35,9 @@ import { adapterOf, dmaOf, headerIsKnown, refuseHandle, requirePassive } from ".
 
 const KNOWN_FLAGS = NDIS_SG_DMA_64_BIT_ADDRESS | NDIS_SG_DMA_V3_HAL_API | NDIS_SG_DMA_HYBRID_DMA;
 
+/** What NdisMRegisterScatterGatherDma returns (deviation 1). */
 export interface RegisterScatterGatherDmaResult {
+  /** SUCCESS, RESOURCES, NOT_SUPPORTED, BAD_VERSION or INVALID_PARAMETER. */
   readonly Status: NDIS_STATUS;
   /** NULL on any failure (choice C9). */
   readonly NdisMiniportDmaHandle: DmaHandle | null;

@@ -14,7 +14,19 @@ import { environmentOf } from "../dispatch/environment.js";
 import { listBytes } from "../documented/codec.js";
 import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
 import { DISPATCH_LEVEL } from "../documented/irql.js";
+import { NDIS_OBJECT_TYPE_DEFAULT } from "../documented/object-header.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "../documented/physical.js";
+import {
+  type MDL,
+  type MINIPORT_PROCESS_SG_LIST,
+  type NDIS_SCATTER_GATHER_LIST_PARAMETERS,
+  NDIS_SG_LIST_WRITE_TO_DEVICE,
+  NDIS_SIZEOF_SCATTER_GATHER_LIST_PARAMETERS_REVISION_1,
+  type NET_BUFFER,
+  type SCATTER_GATHER_ELEMENT,
+  type SCATTER_GATHER_LIST,
+  type ScatterGatherListBuffer,
+} from "../documented/scatter-gather.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_BUFFER_TOO_SHORT,
@@ -24,18 +36,6 @@ import {
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import {
-  type MDL,
-  type MINIPORT_PROCESS_SG_LIST,
-  NDIS_OBJECT_TYPE_DEFAULT,
-  type NDIS_SCATTER_GATHER_LIST_PARAMETERS,
-  NDIS_SG_LIST_WRITE_TO_DEVICE,
-  NDIS_SIZEOF_SCATTER_GATHER_LIST_PARAMETERS_REVISION_1,
-  type NET_BUFFER,
-  type SCATTER_GATHER_ELEMENT,
-  type SCATTER_GATHER_LIST,
-  type ScatterGatherListBuffer,
-} from "../documented/structures.js";
 import type { AdapterRecord } from "../records/adapter.js";
 import type { DmaRecord, ListRecord } from "../records/dma.js";
 import * as bugChecks from "../verifier/bug-checks.js";

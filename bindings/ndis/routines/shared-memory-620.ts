@@ -8,7 +8,22 @@ import { hex } from "../../addresses.js";
 import { environmentOf } from "../dispatch/environment.js";
 import { listBytes } from "../documented/codec.js";
 import type { AdapterHandle, AllocationHandle, DriverHandle } from "../documented/handles.js";
+import {
+  NDIS_OBJECT_TYPE_DEFAULT,
+  NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
+} from "../documented/object-header.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "../documented/physical.js";
+import type { SCATTER_GATHER_ELEMENT } from "../documented/scatter-gather.js";
+import {
+  MM_ANY_NODE_OK,
+  NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS,
+  type NDIS_SHARED_MEMORY_PARAMETERS,
+  type NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
+  NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_1,
+  NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_2,
+  NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1,
+} from "../documented/shared-memory.js";
+import { NdisSharedMemoryUsageMax, NdisSharedMemoryUsageUndefined } from "../documented/shared-memory-usage.js";
 import {
   type NDIS_STATUS,
   NDIS_STATUS_FAILURE,
@@ -17,20 +32,6 @@ import {
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import {
-  MM_ANY_NODE_OK,
-  NDIS_OBJECT_TYPE_DEFAULT,
-  NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
-  NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS,
-  type NDIS_SHARED_MEMORY_PARAMETERS,
-  type NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
-  NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_1,
-  NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_2,
-  NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1,
-  NdisSharedMemoryUsageMax,
-  NdisSharedMemoryUsageUndefined,
-  type SCATTER_GATHER_ELEMENT,
-} from "../documented/structures.js";
 import { freeAllocation } from "../memory/provider-memory.js";
 import { type AdapterRecord, SHUTDOWN } from "../records/adapter.js";
 import { ProviderAllocation } from "../records/allocation.js";
@@ -39,7 +40,9 @@ import { TAG_PROVIDER } from "../records/tag.js";
 import { freeInvalid } from "../verifier/bug-checks.js";
 import { adapterOf, driverOf, headerIsKnown, refuseHandle, requireLength, requirePassive } from "../verifier/checks.js";
 
+/** What NdisAllocateSharedMemory returns (deviation 1). */
 export interface AllocateSharedMemory620Result {
+  /** SUCCESS, RESOURCES, INVALID_PARAMETER or FAILURE. */
   readonly Status: NDIS_STATUS;
   /** NULL on failure. */
   readonly AllocationHandle: AllocationHandle | null;

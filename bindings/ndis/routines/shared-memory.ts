@@ -30,6 +30,7 @@ import {
 /** What `poisoned` of choice C12 leaves in PhysicalAddress: an address that no zone of a test holds. */
 const POISONED_PHYSICAL: NDIS_PHYSICAL_ADDRESS = 0xdead_beef_0000 as NDIS_PHYSICAL_ADDRESS;
 
+/** What NdisMAllocateSharedMemory returns (deviation 1). */
 export interface AllocateSharedMemoryResult {
   /** NULL means failure: there is no status. */
   readonly VirtualAddress: PVOID;

@@ -7,7 +7,7 @@
 import { isAddress } from "../../addresses.js";
 import { describeValue } from "../../values.js";
 import { irqlName } from "../documented/irql.js";
-import type { NDIS_OBJECT_HEADER } from "../documented/structures.js";
+import type { NDIS_OBJECT_HEADER } from "../documented/object-header.js";
 import type { AdapterRecord } from "../records/adapter.js";
 import type { DriverRecord } from "../records/driver.js";
 import {

@@ -5,10 +5,14 @@ import { describeViolation } from "./wording.js";
 
 /** Thrown for a violation under the policies `throw` and `break`. */
 export class ViolationError extends ShmemError {
+  /** `ViolationError`. */
   override readonly name: string = "ViolationError";
+  /** What was violated, in full. */
   readonly violation: Violation;
+  /** What Windows would stop with, where there is such a thing. */
   readonly bugCheck: BugCheck | undefined;
 
+  /** An error for a recorded violation; its message is `describeViolation`. */
   constructor(violation: Violation) {
     super(violation.code, describeViolation(violation), {
       value: violation.value,
