@@ -9,7 +9,7 @@
  * worker's message, an iframe, `vm`) are judged by what they are, never by `instanceof`.
  */
 import { ShmemError } from "../errors.js";
-import { describe } from "./describe.js";
+import { describeValue } from "../values.js";
 import { nearest } from "./nearest.js";
 
 /** See the head of this file. */
@@ -32,7 +32,7 @@ export const MAX_NS: number = Number.MAX_SAFE_INTEGER;
 /** Refuse `value` of `field`: `INVALID_ARGUMENT`, `field` + " must be " + what the rule allows + what was given. */
 export function refuse(field: string, value: unknown, rule: Pick<Rule, "allowed" | "unit">, hint = ""): never {
   const unit = rule.unit === undefined ? {} : { unit: rule.unit };
-  throw new ShmemError("INVALID_ARGUMENT", `${field} must be ${rule.allowed}, got ${describe(value)}${hint}`, {
+  throw new ShmemError("INVALID_ARGUMENT", `${field} must be ${rule.allowed}, got ${describeValue(value)}${hint}`, {
     field,
     value,
     ...unit,

@@ -119,7 +119,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
  * parts): these are left to the check of cycles. A new subfolder has to be given its place here.
  */
 const SUBFOLDERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  bindings: [["types", "generated"], ["core"], ["ndis"]],
+  bindings: [["types", "generated", "validate"], ["core"], ["ndis"]],
   "bindings/ndis": [["documented", "choices"], ["records"], ["verifier"], ["memory"], ["dispatch"], ["routines"]],
   "src/fuzz": [["scenario", "sequences", "subjects"], ["player"], ["searches", "targets", "reports"]],
   bench: [
