@@ -22,6 +22,7 @@ export {
   AdapterRecord,
   HALTED,
   HALTING,
+  INITIALIZING,
   PAUSED,
   PAUSING,
   RESTARTING,
