@@ -26,20 +26,22 @@ import type {
 } from "./api.js";
 import type { ArenaBytes } from "./arena.js";
 import { allocateMany, freeMany, serveMany } from "./batches.js";
-import { callAllocate, callFree, nextCallSite } from "./call-sites.js";
 import { compareFields, explainAddress, refuseUnlessStart } from "./explain.js";
 import { type FirstZone, firstZoneOf } from "./first-zone.js";
 import { mapForeign, unmapForeign } from "./foreign.js";
 import {
+  type Constraints,
   type CorePlan,
   address as checkAddress,
-  constraintsOf,
   integer,
   lengthOfRequest,
   planCore,
   range,
+  readConstraints,
   tagOf,
+  UNCONSTRAINED,
 } from "./options.js";
+import { closedPaths, type Miss, Missed, type QuickPaths, quickPathsOf } from "./quick-paths.js";
 import { anyFailed, longestLength, notedFailure, writeRequest } from "./requests.js";
 import { findings, UNREADABLE } from "./rules.js";
 import { packSnapshot, putSnapshot, unpackSnapshot } from "./snapshot.js";
@@ -48,12 +50,23 @@ import { arenaOffsetOf, offsetOfRange, runsOf, translate, translatePhysical } fr
 import { probe, refill } from "./translation-cache.js";
 import { type CoreModule, MAX_PAGES, type MemoryLimit, releaseModule, releaseModuleAsync } from "./wasm.js";
 
+/** How many call sites `#miss` has for each function of the core. */
+const CALL_SITES = 4;
+
+let opened = 0;
+
 /** The allocator and translator over the Wasm core. Every method is documented at `CoreApi`. */
 export class Core implements CoreApi {
   readonly frameSize: number;
   readonly #state: CoreState;
   readonly #firstZone: FirstZone;
-  readonly #tags: boolean;
+  /** Which of its call sites `#miss` uses. */
+  readonly #callSite: number;
+  /** What the options of one allocation are read into. */
+  readonly #constraints: Constraints = { ...UNCONSTRAINED };
+  /** Every allocate and every free, while this core is open; then the misses, which refuse. */
+  #paths: QuickPaths;
+  readonly #missed: Miss = (missed, address, lengthBytes, tag) => this.#miss(missed, address, lengthBytes, tag);
   readonly #serveRing: (count: number) => number = (count) => this.#serve(count);
   #closed: "DISPOSED" | "STATE_CORRUPT" | undefined;
   #cause: unknown;
@@ -82,9 +95,13 @@ export class Core implements CoreApi {
   private constructor(plan: CorePlan, module: CoreModule, maximumPages: number = MAX_PAGES) {
     const state = new CoreState(plan, module, maximumPages);
     this.#state = state;
-    this.#firstZone = firstZoneOf(state, nextCallSite());
+    this.#firstZone = firstZoneOf(state);
     this.frameSize = plan.frameSize;
-    this.#tags = plan.tags;
+    this.#callSite = opened++ % CALL_SITES;
+    this.#paths = quickPathsOf(state, this.#missed);
+    state.views.onMove = () => {
+      this.#paths = quickPathsOf(state, this.#missed);
+    };
   }
 
   get lastFailure(): Failure | undefined {
@@ -94,84 +111,77 @@ export class Core implements CoreApi {
   // ---- blocks --------------------------------------------------------------------------------------------------------
 
   allocate(lengthBytes: number, options?: AllocateOptions): VirtualAddress {
-    // The common case first, each proof one compare; whatever fails one of them is looked at with care.
-    if (
-      typeof lengthBytes !== "number" ||
-      lengthBytes >>> 0 !== lengthBytes ||
-      lengthBytes === 0 ||
-      options !== undefined ||
-      this.#closed !== undefined
-    )
-      return this.#allocateCarefully(lengthBytes, options);
-    const zone = this.#firstZone;
-    try {
-      const frame = callAllocate(zone.callSite, zone.wasm, lengthBytes);
-      const ahead = (frame - zone.first) >>> 0;
-      if (ahead < zone.count) return (zone.window + ahead * zone.frameSize) as VirtualAddress;
-      return this.#allocatedElsewhere(frame >>> 0);
-    } catch (error) {
-      return this.#poison(error);
-    }
+    if (options === undefined) return this.#paths.allocate(lengthBytes, 0) as VirtualAddress;
+    // The sign tells an engine that this is a number too, so that it need not box the other.
+    return +this.#allocateWith(lengthBytes, options) as VirtualAddress;
   }
 
-  #allocateCarefully(lengthBytes: number, options: AllocateOptions | undefined): VirtualAddress {
-    this.#open();
+  #allocateWith(lengthBytes: number, options: AllocateOptions): number {
+    const state = this.#open();
     const bytes = lengthOfRequest(lengthBytes);
-    return options === undefined ? this.allocate(bytes) : this.#allocateConstrained(bytes, options);
-  }
-
-  /** The address of a block outside the first zone; 0 where there is none, and the reason noted. */
-  #allocatedElsewhere(frame: number): VirtualAddress {
-    const state = this.#state;
-    if (frame !== 0) return state.windowOf(frame);
-    state.wasm.noteFailure();
-    this.#failure = notedFailure(state);
-    return 0 as VirtualAddress;
-  }
-
-  #allocateConstrained(bytes: number, options: AllocateOptions): VirtualAddress {
-    const state = this.#state;
-    writeRequest(state, L.RING, bytes, constraintsOf(options, state.plan));
+    const constraints = this.#constraints;
+    if (!readConstraints(options, state.plan, constraints)) return this.#paths.allocate(bytes, constraints.tag);
+    writeRequest(state, L.RING, bytes, constraints);
     this.#serve(1);
-    return state.views.float(L.RING + L.R_VIRTUAL) as VirtualAddress;
+    return state.views.float(L.RING + L.R_VIRTUAL);
   }
 
   free(address: VirtualAddress, lengthBytes?: number, tag?: number): void {
-    if (this.#closed === undefined && this.#freesAtOnce(address, lengthBytes, tag)) return;
-    this.#freeCarefully(address, lengthBytes, tag);
+    const paths = this.#paths;
+    if (tag === undefined) paths.free(address, lengthBytes);
+    else paths.freeTagged(address, lengthBytes, tag);
   }
 
-  /** The common case: a block of the first zone with all that is to be compared. False where nothing was freed. */
-  #freesAtOnce(address: number, lengthBytes: number | undefined, tag: number | undefined): boolean {
-    if (typeof address !== "number" || typeof lengthBytes !== "number") return false;
-    const zone = this.#firstZone;
-    const ahead = (address - zone.window) * zone.inverse;
-    const index = ahead >>> 0;
-    if (index !== ahead || index >= zone.count || lengthBytes >>> 0 !== lengthBytes || lengthBytes === 0) return false;
-    const frame = zone.first + index;
-    try {
-      if (!this.#tags) return tag === undefined && callFree(zone.callSite, zone.wasm, frame, lengthBytes) === L.OK;
-      if (typeof tag !== "number" || tag >>> 0 !== tag) return false;
-      return zone.wasm.freeTagged(frame, lengthBytes, tag) === L.OK;
-    } catch (error) {
-      return this.#poison(error);
+  /**
+   * Allocate or free where no cache decides it (`Miss`): one call of the core.
+   *
+   * Four call sites for one call: an engine that has seen one function at a call site calls it directly, 3 ns for a function
+   * of an instance. At a site that has seen the functions of two instances it goes through a wrapper, for 10 ns, and never
+   * comes back. So cores take the sites by turns, and a program with up to four cores pays for none.
+   */
+  #miss(missed: Missed, address: number, lengthBytes: number | undefined, tag: number | undefined): number {
+    const state = this.#open();
+    const { wasm, plan } = state;
+    if (missed === Missed.Allocate) {
+      const bytes = lengthOfRequest(lengthBytes);
+      try {
+        let frame: number;
+        if (this.#callSite === 0) frame = wasm.allocate(bytes);
+        else if (this.#callSite === 1) frame = wasm.allocate(bytes);
+        else if (this.#callSite === 2) frame = wasm.allocate(bytes);
+        else frame = wasm.allocate(bytes);
+        frame >>>= 0;
+        if (frame === 0) {
+          wasm.noteFailure();
+          this.#failure = notedFailure(state);
+          return 0;
+        }
+        const zone = state.zoneHolding(frame);
+        if (tag !== undefined && tag !== 0) state.views.u32[zone.tagWords + frame] = tag;
+        return zone.window + (frame - zone.first) * state.frameSize;
+      } catch (error) {
+        return this.#poison(error);
+      }
     }
-  }
-
-  #freeCarefully(address: VirtualAddress, lengthBytes: number | undefined, tag: number | undefined): void {
-    const { wasm } = this.#open();
     if (lengthBytes !== undefined) integer("lengthBytes", lengthBytes, 0, 0xffffffff, "bytes");
-    if (tag !== undefined) tagOf(tag, this.#state.plan);
+    if (missed === Missed.FreeTagged) tagOf(tag, plan);
     try {
-      const frame = this.#state.frameAt(address);
+      const frame = state.frameAt(address);
       const bytes = lengthBytes ?? (frame === 0 ? 0 : wasm.sizeOf(frame) >>> 0);
       if (frame !== 0 && bytes !== 0) {
-        const code = tag === undefined ? wasm.freeAny(frame, bytes) : wasm.freeTagged(frame, bytes, tag);
-        if (code === L.OK) return;
+        let code: number;
+        if (missed === Missed.FreeTagged) code = wasm.freeTagged(frame, bytes, tag as number);
+        else if (plan.tags) code = wasm.freeAny(frame, bytes);
+        else if (this.#callSite === 0) code = wasm.free(frame, bytes);
+        else if (this.#callSite === 1) code = wasm.free(frame, bytes);
+        else if (this.#callSite === 2) code = wasm.free(frame, bytes);
+        else code = wasm.free(frame, bytes);
+        if (code === L.OK) return 0;
       }
       this.#freeOtherwise(address, lengthBytes, tag);
+      return 0;
     } catch (error) {
-      this.#poison(error);
+      return this.#poison(error);
     }
   }
 
@@ -361,10 +371,11 @@ export class Core implements CoreApi {
   rewind(snapshot: Uint8Array): void {
     putSnapshot(this.#standing().views, snapshot);
     this.#closed = this.#failure = undefined;
+    this.#paths = quickPathsOf(this.#state, this.#missed);
   }
 
   dispose(): void {
-    this.#closed = "DISPOSED";
+    this.#close("DISPOSED");
   }
 
   // ---- within --------------------------------------------------------------------------------------------------------
@@ -393,6 +404,11 @@ export class Core implements CoreApi {
     return this.#state;
   }
 
+  #close(code: "DISPOSED" | "STATE_CORRUPT"): void {
+    this.#closed = code;
+    this.#paths = closedPaths(this.#missed);
+  }
+
   #refuseClosed(code: "DISPOSED" | "STATE_CORRUPT"): never {
     if (code === "DISPOSED") throw new ShmemError(code, "this core was disposed");
     throw new ShmemError(code, "this core is poisoned", { cause: this.#cause });
@@ -401,7 +417,7 @@ export class Core implements CoreApi {
   /** Pass refusals on. Anything else is a trap or an answer that cannot be: nothing is handed out from here any more. */
   #poison(cause: unknown): never {
     if (cause instanceof ShmemError) throw cause;
-    this.#closed = "STATE_CORRUPT";
+    this.#close("STATE_CORRUPT");
     this.#cause = cause;
     throw new ShmemError("STATE_CORRUPT", "the core failed; it is poisoned now", { cause });
   }

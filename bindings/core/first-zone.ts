@@ -16,8 +16,6 @@ export const GROUP_FRAMES = 64;
 export interface FirstZone {
   readonly wasm: CoreExports;
   readonly views: CoreViews;
-  /** Which of the call sites is this core's (call-sites.ts). */
-  readonly callSite: number;
   readonly frameSize: number;
   readonly frameShift: number;
   /** 1 / frameSize. */
@@ -45,7 +43,7 @@ export interface FirstZone {
   cacheMask: number;
 }
 
-export function firstZoneOf(state: CoreState, callSite: number): FirstZone {
+export function firstZoneOf(state: CoreState): FirstZone {
   const { wasm, views, frameSize, inverse } = state;
   const { window, base, first, count, arenaOffset } = state.zones[0] as ZoneInfo;
   const codeShift = views.word(L.H_LENGTH_TAG_SHIFT);
@@ -53,7 +51,6 @@ export function firstZoneOf(state: CoreState, callSite: number): FirstZone {
   return {
     wasm,
     views,
-    callSite,
     frameSize,
     frameShift: views.word(L.H_FRAME_SHIFT),
     inverse,

@@ -41,15 +41,15 @@ export interface CorePlan {
 
 /** Allocation constraints after validation. 0 and the limits below mean "none". */
 export interface Constraints {
-  readonly alignment: number;
-  readonly boundary: number;
-  readonly highest: number;
+  alignment: number;
+  boundary: number;
+  highest: number;
   /** -1 for any. */
-  readonly node: number;
+  node: number;
   /** -1 for none. */
-  readonly preferredNode: number;
-  readonly contiguous: boolean;
-  readonly tag: number;
+  preferredNode: number;
+  contiguous: boolean;
+  tag: number;
 }
 
 /** Frames of a group: blocks are placed by them. */
@@ -100,8 +100,16 @@ export function range(start: unknown, lengthBytes: unknown): void {
   integer("lengthBytes", lengthBytes, 1, ADDRESS_LIMIT - first, "bytes");
 }
 
+function refuseKey(field: string, name: string): never {
+  throw new ShmemError("INVALID_ARGUMENT", `${field} has the unknown key ${JSON.stringify(name)}`, {
+    field: `${field}.${name}`,
+    value: name,
+    unit: "key",
+  });
+}
+
 /**
- * The own enumerable properties of an options object, each read once. `INVALID_ARGUMENT` for what is no object and for
+ * The own properties of an options object, each read once. `INVALID_ARGUMENT` for what is no object and for
  * a key that is not in `keys`; an error thrown by a getter passes through.
  */
 export function readOptions<K extends string>(
@@ -113,23 +121,17 @@ export function readOptions<K extends string>(
   const read: Partial<Record<K, unknown>> = Object.create(null) as Partial<Record<K, unknown>>;
   for (const key of Reflect.ownKeys(value)) {
     if (typeof key !== "string" || !(keys as readonly string[]).includes(key)) {
-      const name = typeof key === "string" ? key : key.toString();
-      throw new ShmemError("INVALID_ARGUMENT", `${field} has the unknown key ${JSON.stringify(name)}`, {
-        field: `${field}.${name}`,
-        value: name,
-        unit: "key",
-      });
+      refuseKey(field, key.toString());
     }
     read[key as K] = (value as Record<string, unknown>)[key];
   }
   return read;
 }
 
-const ALLOCATE_KEYS = ["alignment", "boundary", "highest", "node", "preferredNode", "contiguous", "tag"] as const;
 const HIGHEST_ADDRESS = ADDRESS_LIMIT - 1;
 
 /** No constraint at all. */
-export const UNCONSTRAINED: Constraints = {
+export const UNCONSTRAINED: Readonly<Constraints> = {
   alignment: 1,
   boundary: ADDRESS_LIMIT,
   highest: HIGHEST_ADDRESS,
@@ -139,24 +141,76 @@ export const UNCONSTRAINED: Constraints = {
   tag: 0,
 };
 
-/** Validate the options of one allocation. */
+/** Validate the options of one allocation, into a fresh object. */
 export function constraintsOf(options: AllocateOptions | undefined, plan: CorePlan): Constraints {
-  if (options === undefined) return UNCONSTRAINED;
-  const given = readOptions("options", options, ALLOCATE_KEYS);
-  const { alignment, boundary, highest, node, preferredNode, contiguous, tag } = given;
+  const constraints = { ...UNCONSTRAINED };
+  if (options !== undefined) readConstraints(options, plan, constraints);
+  return constraints;
+}
+
+const isOwn = Object.prototype.hasOwnProperty;
+
+/**
+ * Validate the options of one allocation into `into`, each of them read once, without making an object: it costs more than
+ * the allocation otherwise. False where nothing but the tag is asked for. `into` holds nothing of use where this throws.
+ */
+export function readConstraints(options: AllocateOptions, plan: CorePlan, into: Constraints): boolean {
+  if (typeof options !== "object" || options === null) refuse("options", options, "options", "must be an object");
+  let alignment: unknown;
+  let boundary: unknown;
+  let highest: unknown;
+  let node: unknown;
+  let preferredNode: unknown;
+  let contiguous: unknown;
+  let tag: unknown;
+  for (const key in options) {
+    if (!isOwn.call(options, key)) continue;
+    switch (key) {
+      case "alignment":
+        alignment = options.alignment;
+        break;
+      case "boundary":
+        boundary = options.boundary;
+        break;
+      case "highest":
+        highest = options.highest;
+        break;
+      case "node":
+        node = options.node;
+        break;
+      case "preferredNode":
+        preferredNode = options.preferredNode;
+        break;
+      case "contiguous":
+        contiguous = options.contiguous;
+        break;
+      case "tag":
+        tag = options.tag;
+        break;
+      default:
+        refuseKey("options", key);
+    }
+  }
+  into.tag = tag === undefined ? 0 : tagOf(tag, plan, "options.tag");
+  const constrained =
+    alignment !== undefined ||
+    boundary !== undefined ||
+    highest !== undefined ||
+    node !== undefined ||
+    preferredNode !== undefined ||
+    contiguous !== undefined;
+  if (!constrained) return false;
   if (contiguous !== undefined && typeof contiguous !== "boolean")
     refuse("options.contiguous", contiguous, "boolean", "must be true or false");
-  if (tag !== undefined) tagOf(tag, plan, "options.tag");
-  return {
-    alignment:
-      alignment === undefined ? 1 : powerOfTwo("options.alignment", alignment, 1, floorPowerOfTwo(plan.totalBytes)),
-    boundary: boundary === undefined ? ADDRESS_LIMIT : powerOfTwo("options.boundary", boundary, 1, ADDRESS_LIMIT),
-    highest: highest === undefined ? HIGHEST_ADDRESS : address(highest, "options.highest"),
-    node: node === undefined ? -1 : integer("options.node", node, 0, 65535, "node"),
-    preferredNode: preferredNode === undefined ? -1 : integer("options.preferredNode", preferredNode, 0, 65535, "node"),
-    contiguous: contiguous !== false,
-    tag: tag === undefined ? 0 : (tag as number),
-  };
+  into.alignment =
+    alignment === undefined ? 1 : powerOfTwo("options.alignment", alignment, 1, floorPowerOfTwo(plan.totalBytes));
+  into.boundary = boundary === undefined ? ADDRESS_LIMIT : powerOfTwo("options.boundary", boundary, 1, ADDRESS_LIMIT);
+  into.highest = highest === undefined ? HIGHEST_ADDRESS : address(highest, "options.highest");
+  into.node = node === undefined ? -1 : integer("options.node", node, 0, 65535, "node");
+  into.preferredNode =
+    preferredNode === undefined ? -1 : integer("options.preferredNode", preferredNode, 0, 65535, "node");
+  into.contiguous = contiguous !== false;
+  return true;
 }
 
 /** A tag: 0 to 2^32 - 1, on a core that keeps tags. */

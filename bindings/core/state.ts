@@ -21,6 +21,11 @@ export interface ZoneInfo extends ZonePlan {
   readonly count: number;
   /** Index of its first frame among all frames, zones in declared order. */
   readonly dense: number;
+  /**
+   * Where the tags are, on a core that keeps them: `views.u32[tagWords + frame]`. It may be negative, because the arrays of
+   * a zone are addressed by frame number and frame numbers do not begin at 0.
+   */
+  readonly tagWords: number;
 }
 
 /** A place in a zone. There is one for each core, good until the next one is asked for: translation makes no garbage. */
@@ -38,6 +43,8 @@ export class CoreState {
   /** 1 / frameSize: exact, because a frame is a power of two. */
   readonly inverse: number;
   readonly zones: readonly ZoneInfo[];
+  /** The zone whose blocks are cached: the one with the highest base, where requests without constraints go first. */
+  readonly cachedZone: ZoneInfo;
   readonly wasm: CoreExports;
   readonly views: CoreViews;
   readonly arena: ArenaBytes | null;
@@ -56,10 +63,12 @@ export class CoreState {
       const record = L.ZONES + i * L.ZONE_SIZE;
       const first = this.views.word(record + L.Z_FIRST);
       const count = this.views.word(record + L.Z_COUNT);
-      const info = { ...zone, first, count, dense };
+      const tagWords = (this.views.word(record + L.Z_TAGS) | 0) / 4;
+      const info = { ...zone, first, count, dense, tagWords };
       dense += count;
       return info;
     });
+    this.cachedZone = this.zones.reduce((highest, zone) => (zone.base > highest.base ? zone : highest));
   }
 
   /** The auditor over this core's memory, made at the first question. */
@@ -112,10 +121,18 @@ export class CoreState {
     return this.zones.find(({ first, count }) => frame >= first && frame < first + count);
   }
 
-  /** The virtual address of a frame. A number that is no frame of this core can only come from damage. */
-  windowOf(frame: number): VirtualAddress {
+  /** The zone of a frame number that the core gave. A number that is no frame of this core can only come from damage. */
+  zoneHolding(frame: number): ZoneInfo {
+    const cached = this.cachedZone;
+    if (frame - cached.first >= 0 && frame - cached.first < cached.count) return cached;
     const zone = this.zoneOf(frame);
     if (zone === undefined) throw new RangeError(`frame ${frame} is in no zone`);
+    return zone;
+  }
+
+  /** The virtual address of a frame. */
+  windowOf(frame: number): VirtualAddress {
+    const zone = this.zoneHolding(frame);
     return (zone.window + (frame - zone.first) * this.frameSize) as VirtualAddress;
   }
 

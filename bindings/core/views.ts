@@ -4,6 +4,7 @@
  * Growing a WebAssembly memory detaches its buffer and leaves old views reading undefined and writing nowhere, without a
  * word. Only the mapping tables make the core grow; whoever calls something that may grow them calls `refresh` after it.
  */
+import { Layout as L } from "../generated/layout.js";
 import { type CoreMemory, WASM_PAGE } from "./wasm.js";
 
 export class CoreViews {
@@ -12,6 +13,13 @@ export class CoreViews {
   u16!: Uint16Array<ArrayBuffer>;
   u32!: Uint32Array<ArrayBuffer>;
   f64!: Float64Array<ArrayBuffer>;
+  /** The stack of each number of frames less one. */
+  sizeClasses!: Uint16Array<ArrayBuffer>;
+  /** For words that are not aligned to their size. */
+  bytes!: DataView<ArrayBuffer>;
+
+  /** Called when the views are new, for whoever keeps one of them. */
+  onMove: () => void = () => {};
 
   constructor(memory: CoreMemory) {
     this.#memory = memory;
@@ -26,6 +34,9 @@ export class CoreViews {
     this.u16 = new Uint16Array(buffer);
     this.u32 = new Uint32Array(buffer);
     this.f64 = new Float64Array(buffer);
+    this.sizeClasses = new Uint16Array(buffer, L.SIZE_CLASSES, L.CACHE_MAX_FRAMES);
+    this.bytes = new DataView(buffer);
+    this.onMove();
   }
 
   /** The u32 at a byte offset. */
