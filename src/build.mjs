@@ -14,7 +14,7 @@
  *     bindings/, src/ ──esbuild──▶ dist/*.js          ESM for Node; the loader stays a dependency
  *                              ├─▶ dist/cjs/*.js      the same files, translated one by one
  *                              └─▶ dist/browser/*.js  minified, everything inside, no node: module
- *     bindings/, src/ ──tsc──────▶ dist/types/, dist/types-cjs/
+ *     bindings/, src/ ──tsc──────▶ dist/types/, dist/types-cjs/, and the same for TypeScript before 5.7
  *
  * ESM and CJS are split into chunks that the entry points share, so that `ShmemError` is one class whichever door a
  * program comes in by. esbuild splits ESM only; the CommonJS files are therefore made from the split ESM files, each
@@ -73,8 +73,10 @@ const ENTRIES = {
   "campaign-player": "src/campaign/player-thread.ts",
   cli: "src/cli/index.ts",
 };
-/** For Node alone, or for test runners that bring fast-check: no CommonJS twin, no browser bundle. */
+/** For Node alone, or for test runners that bring fast-check: no browser bundle. */
 const NODE_ONLY = new Set(["bench", "bench-child", "campaign", "campaign-player", "cli", "fuzz-arbitraries"]);
+/** Programs, and what finds programs by the addresses of its own modules: no CommonJS twin. */
+const ESM_ONLY = new Set(["bench", "bench-child", "campaign", "campaign-player", "cli"]);
 
 class BuildError extends Error {}
 
@@ -386,7 +388,8 @@ async function buildBundles() {
   });
   const scripts = forNode.filter((file) => file.path.endsWith(".js"));
   const everywhere = Object.keys(entries).filter((name) => !NODE_ONLY.has(name));
-  const shared = new Set(everywhere.flatMap((name) => reachable(scripts, at("dist", `${name}.js`))));
+  const required = Object.keys(entries).filter((name) => !ESM_ONLY.has(name));
+  const shared = new Set(required.flatMap((name) => reachable(scripts, at("dist", `${name}.js`))));
   const outputs = [
     ...forNode.map(({ path, contents, text }) =>
       path === at("dist/cli.js") && !text.startsWith("#!")
@@ -422,23 +425,64 @@ async function buildBrowser(names, entries) {
 function removeLeftovers(kept) {
   for (const path of filesUnder(at("dist"))) {
     const [top] = relative(at("dist"), path).split(sep);
-    if (!["types", "types-cjs", "bench", "c"].includes(top) && !kept.has(path)) rmSync(path);
+    if (!["types", "types-cjs", "types-5.0", "types-5.0-cjs", "bench", "c"].includes(top) && !kept.has(path))
+      rmSync(path);
   }
 }
 
 // --- the declarations ---------------------------------------------------------------------------------------------
 
+/** The declarations, and beside them those for compilers before TypeScript 5.7; each for ESM and for CommonJS. */
 function buildTypes() {
-  for (const folder of ["dist/types", "dist/types-cjs"]) rmSync(at(folder), { recursive: true, force: true });
+  const folders = ["dist/types", "dist/types-cjs", "dist/types-5.0", "dist/types-5.0-cjs"];
+  for (const folder of folders) rmSync(at(folder), { recursive: true, force: true });
   const tsc = at("node_modules/typescript/bin/tsc");
   const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
     cwd: ROOT,
     encoding: "utf8",
   });
   if (status !== 0) throw new BuildError(`tsc refused the declarations:\n${stdout}`);
-  cpSync(at("dist/types"), at("dist/types-cjs"), { recursive: true });
-  write(at("dist/types-cjs/package.json"), '{ "type": "commonjs" }\n');
-  return [...filesUnder(at("dist/types")), ...filesUnder(at("dist/types-cjs"))];
+  writeOlderTypes();
+  for (const folder of ["dist/types", "dist/types-5.0"]) {
+    cpSync(at(folder), at(`${folder}-cjs`), { recursive: true });
+    write(at(`${folder}-cjs`, "package.json"), '{ "type": "commonjs" }\n');
+  }
+  return folders.flatMap((folder) => filesUnder(at(folder)));
+}
+
+/** What `Disposable` is where the library has no such name: the same text that its own declaration has later. */
+const DISPOSABLE = `declare global {
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+    readonly asyncDispose: unique symbol;
+  }
+  interface Disposable {
+    [Symbol.dispose](): void;
+  }
+  interface AsyncDisposable {
+    [Symbol.asyncDispose](): PromiseLike<void>;
+  }
+}
+export {};
+`;
+
+/**
+ * dist/types-5.0: the declarations as TypeScript 5.0 to 5.6 can read them. Typed arrays are generic from 5.7 on, and 5.0 and
+ * 5.1 do not know the library of disposables; nothing else in the declarations is younger than 5.0.
+ */
+function writeOlderTypes() {
+  for (const path of filesUnder(at("dist/types"))) {
+    const name = relative(at("dist/types"), path);
+    const up = "../".repeat(name.split(sep).length - 1) || "./";
+    const text = readFileSync(path, "utf8")
+      .replace(
+        /\b((?:Big)?(?:Ui|I)nt(?:8|16|32|64)(?:Clamped)?Array|Float(?:32|64)Array|DataView)<ArrayBuffer(?:Like)?>/g,
+        "$1",
+      )
+      .replace(/^\/\/\/ <reference lib="esnext\.disposable"[^\n]*$/m, `/// <reference path="${up}disposable.d.ts" />`);
+    write(at("dist/types-5.0", name), text);
+  }
+  write(at("dist/types-5.0/disposable.d.ts"), DISPOSABLE);
 }
 
 // --- one build at a time ------------------------------------------------------------------------------------------
