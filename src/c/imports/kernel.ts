@@ -282,6 +282,7 @@ export function kernelImports(host: ImportHost): Imports {
       lock.before = current;
       lock.raised = raise !== 0;
       lock.stack = session.c.stack();
+      session.locksHeld.set(address, lock.stack);
       lock.lock?.acquire();
       if (raise === 0 && irql().current !== current) irql().restoreLevel(current);
       return current;
@@ -323,6 +324,7 @@ export function kernelImports(host: ImportHost): Imports {
       }
       const { current } = irql();
       lock.held = false;
+      session.locksHeld.delete(address);
       lock.lock?.release();
       if (lower === 0) irql().restoreLevel(current);
       else irql().restoreLevel(level as KIRQL);
