@@ -85,7 +85,7 @@ export class CDriver {
     this.#options = options;
     this.#pci = pciOf(options.pci);
     this.#host = { session: null as unknown as Session, attached: null };
-    this.#c = new CInstance(readModule(bytes), importsOf(this.#host), options.poolBytes ?? 4 * 1024 * 1024);
+    this.#c = new CInstance(readModule(bytes), importsOf(this.#host), options.poolBytes ?? 4 * 1024 * 1024, this.arenaBytes);
     const { device } = options;
     if (device !== undefined)
       this.device = (wire) =>
@@ -126,7 +126,7 @@ export class CDriver {
     this.#placed = true;
     return {
       zones: [{ base: physicalBase, size: lengthBytes, arenaOffset: start, virtualBase: start }],
-      arena: this.#c.memory,
+      arena: this.#c.u8,
     };
   }
 

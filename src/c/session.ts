@@ -231,6 +231,9 @@ export class Session {
     return [];
   }
 
+  /** Locks, events, timers by address: see imports/kernel.ts. */
+  kernel: unknown = null;
+
   /** Spin locks that are held: address and where each was taken. */
   readonly locksHeld: Map<number, Stack> = new Map();
 

@@ -79,16 +79,14 @@ export class KernelObjects {
   }
 }
 
-const OBJECTS: WeakMap<Session, KernelObjects> = new WeakMap();
-
 export function objectsOf(session: Session): KernelObjects {
-  let objects = OBJECTS.get(session);
-  if (objects === undefined) {
+  let objects = session.kernel as KernelObjects | null;
+  if (objects === null) {
     const made = new KernelObjects();
     objects = made;
     session.armedTimers = (adapter) =>
       [...made.timers.values()].filter((timer) => timer.armed && timer.adapter === adapter).map((timer) => timer.stack);
-    OBJECTS.set(session, objects);
+    session.kernel = objects;
   }
   return objects;
 }
