@@ -56,6 +56,8 @@ export interface CDriverOptions {
   readonly poolBytes?: number;
   /** Given each text of DbgPrint. Default: nothing happens. */
   readonly debug?: (text: string) => void;
+  /** Given the name of each import that the driver comes by: a trace of its calls. Costs much; default: nothing. */
+  readonly onImport?: (name: string) => void;
 }
 
 /** Where a driver's shared memory lies: options of the machine. */
@@ -85,7 +87,12 @@ export class CDriver {
     this.#options = options;
     this.#pci = pciOf(options.pci);
     this.#host = { session: null as unknown as Session, attached: null };
-    this.#c = new CInstance(readModule(bytes), importsOf(this.#host), options.poolBytes ?? 4 * 1024 * 1024, this.arenaBytes);
+    this.#c = new CInstance(
+      readModule(bytes),
+      traced(importsOf(this.#host), options.onImport),
+      options.poolBytes ?? 4 * 1024 * 1024,
+      this.arenaBytes,
+    );
     const { device } = options;
     if (device !== undefined)
       this.device = (wire) =>
@@ -199,6 +206,20 @@ export class CDriver {
 
 function importsOf(host: ImportHost): Imports {
   return { ...kernelImports(host), ...memoryImports(host), ...deviceImports(host), ...netImports(host) };
+}
+
+/** The same, each telling its name first. */
+function traced(imports: Imports, onImport: ((name: string) => void) | undefined): Imports {
+  if (onImport === undefined) return imports;
+  return Object.fromEntries(
+    Object.entries(imports).map(([name, run]) => [
+      name,
+      (...args: number[]) => {
+        onImport(name);
+        return run(...args);
+      },
+    ]),
+  );
 }
 
 /** Names of everything that the C half may import: for tests and tables. */

@@ -107,7 +107,10 @@ export class CInstance {
   u32: Uint32Array = new Uint32Array(0);
   i32: Int32Array = new Int32Array(0);
 
-  constructor(module: CModule, imports: Readonly<Record<string, (...args: number[]) => unknown>>, poolBytes: number,
+  constructor(
+    module: CModule,
+    imports: Readonly<Record<string, (...args: number[]) => unknown>>,
+    poolBytes: number,
     arenaBytes: number,
   ) {
     this.module = module;
