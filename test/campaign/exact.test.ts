@@ -365,7 +365,10 @@ check(
     assert.not.match(secret.err, /secret/);
     const wrong = await ndisShmem("campaign", "results", "--name", "onne");
     assert.is(wrong.code, 2);
-    assert.match(wrong.err, /there is no campaign "onne"; there is bad, foreign, held, lost, many, one, roles/);
+    assert.match(
+      wrong.err,
+      /there is no campaign "onne"; there is bad, foreign, held, lost, many, one, planted, roles/,
+    );
     const action = await ndisShmem("campaign", "sumbit");
     assert.match(action.err, /campaign takes an action, not `sumbit`: init, submit, work, watch, results, stop, board/);
     const option = await ndisShmem("campaign", "stop", "--name", "one", "--json");
