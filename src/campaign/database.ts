@@ -14,6 +14,7 @@ export type Row = Readonly<Record<string, unknown>>;
 
 /** The part of a `pg` client or pool that this folder uses. */
 export interface Session {
+  /** One statement; `$1` and so on stand for `values`. Rejects with what `pg` says, which has PostgreSQL's `code`. */
   query(
     text: string,
     values?: readonly unknown[],
@@ -97,6 +98,7 @@ export function withoutPassword(url: string): string {
 
 /** A pool of connections to the database of campaigns. */
 export class Database {
+  /** The URL it was opened with, password included: not for messages, see `withoutPassword`. */
   readonly url: string;
   readonly #pool: Pool;
 

@@ -34,8 +34,8 @@ import {
   systematicSearch,
 } from "../fuzz/index.js";
 import type { FindingClass } from "./findings.js";
+import type { Assignment, Piece } from "./messages.js";
 import type { JobData } from "./plan.js";
-import type { Assignment, Piece } from "./player-thread.js";
 
 /** A driver that can be played. */
 export interface Subject {
