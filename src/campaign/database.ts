@@ -23,7 +23,12 @@ export interface Session {
 
 interface Client extends Session {
   release(error?: Error | boolean): void;
+  on(event: "error", listener: () => void): unknown;
+  removeListener(event: "error", listener: () => void): unknown;
 }
+
+/** For errors that the next statement on the connection reports too: without a listener Node would end the process. */
+function ignoreHere(): void {}
 
 /** The part of `pg.Pool` that this folder uses. */
 interface Pool extends Session {
@@ -125,7 +130,7 @@ export class Database {
       keepAlive: true,
     });
     // An idle connection that breaks is replaced at its next use; without a listener Node would end the process.
-    pool.on("error", () => undefined);
+    pool.on("error", ignoreHere);
     const database = new Database(url, pool);
     try {
       if (options.checked !== false) await database.#check();
@@ -171,16 +176,21 @@ export class Database {
   /** `work` inside one transaction: committed when it returns, rolled back when it throws. */
   async transaction<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
     const client = await this.#pool.connect();
+    // A server that dies says so on the connection itself, between two statements of ours.
+    client.on("error", ignoreHere);
+    let failure: unknown;
     try {
       await client.query("begin");
       const result = await work(client);
       await client.query("commit");
-      client.release();
       return result;
     } catch (error) {
-      // The connection goes with the transaction, so nothing half done is left on it, whether or not the server answers.
-      client.release(error instanceof Error ? error : true);
+      failure = error;
       throw error;
+    } finally {
+      client.removeListener("error", ignoreHere);
+      // The connection goes with a transaction that failed, so nothing half done is left on it.
+      client.release(failure instanceof Error ? failure : failure !== undefined);
     }
   }
 
