@@ -188,8 +188,9 @@ export class Database {
       failure = error;
       throw error;
     } finally {
-      client.removeListener("error", ignoreHere);
-      // The connection goes with a transaction that failed, so nothing half done is left on it.
+      // The connection goes with a transaction that failed, so nothing half done is left on it; what it says in its last
+      // moment is not heard.
+      if (failure === undefined) client.removeListener("error", ignoreHere);
       client.release(failure instanceof Error ? failure : failure !== undefined);
     }
   }
