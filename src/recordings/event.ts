@@ -72,8 +72,6 @@ export interface EventSink {
   take(event: RecordedEvent): void;
   /** A call that changed nothing: a free of NULL, an allocation that failed. */
   ignore(): void;
-  /** How many the header promises. */
-  claim(what: "blocks" | "operations", count: number): void;
 }
 
 /** Reads the bytes of one form, as they come. */

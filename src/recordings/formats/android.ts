@@ -18,6 +18,16 @@ function isPowerOfTwo(value: number): boolean {
   return value >= 1 && value <= MOST_ALIGNMENT && Number.isInteger(Math.log2(value));
 }
 
+/** The commonest first. A string for each line would cost more than the rest of reading it. */
+const CALLS = ["malloc", "free", "realloc", "calloc", "memalign", "thread_done"] as const;
+
+function callAt(cursor: Cursor): (typeof CALLS)[number] {
+  for (const call of CALLS) if (cursor.hasWord(call)) return call;
+  const at = cursor.at;
+  cursor.word("a call");
+  return cursor.fail("an unknown call", at);
+}
+
 export class AndroidFormat implements LineFormat {
   readonly #sink: EventSink;
   readonly #event = new RecordedEvent();
@@ -34,8 +44,7 @@ export class AndroidFormat implements LineFormat {
     const thread = cursor.decimal("a thread");
     cursor.expect(":");
     cursor.blanks();
-    const at = cursor.at;
-    const word = cursor.word("a call");
+    const word = callAt(cursor);
     event.line = cursor.line;
     event.thread = isNegative ? -thread : thread;
     event.alignment = 0;
@@ -81,8 +90,6 @@ export class AndroidFormat implements LineFormat {
         if (isNull) this.#sink.ignore();
         else this.#sink.take(event);
         return;
-      default:
-        cursor.fail("an unknown call", at);
     }
     this.#end(cursor);
     event.kind = ALLOCATE;

@@ -10,7 +10,7 @@
  * A lifetime is half open; `end` counts its last moment in. Reading stops at the first empty line. Buffers come in any order of
  * time, so all of them are kept until the file ends: of this form the memory is bounded by its buffers.
  */
-import { ALLOCATE, type EventSink, FREE, RecordedEvent } from "../event.js";
+import { ALLOCATE, type EventKind, type EventSink, FREE, RecordedEvent } from "../event.js";
 import type { Notes } from "../notes.js";
 import type { Cursor } from "../text/cursor.js";
 import type { LineFormat } from "../text/line-reader.js";
@@ -114,8 +114,8 @@ export class MinimallocFormat implements LineFormat {
   /** Lifetimes become allocations and frees in the order of time; at one time, frees come first. */
   end(): void {
     const buffers = this.#buffers;
-    const ends = buffers.map(({ upper }, i) => ({ time: upper, order: FREE, i }));
-    const starts = buffers.map(({ lower }, i) => ({ time: lower, order: ALLOCATE, i }));
+    const ends = buffers.map(({ upper }, i) => ({ time: upper, order: FREE as EventKind, i }));
+    const starts = buffers.map(({ lower }, i) => ({ time: lower, order: ALLOCATE as EventKind, i }));
     const moments = [...ends, ...starts].sort((a, b) => a.time - b.time || b.order - a.order || a.i - b.i);
     const event = new RecordedEvent();
     for (const { time, order, i } of moments) {

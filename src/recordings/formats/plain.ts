@@ -27,7 +27,7 @@ function readId(cursor: Cursor, id: BlockId): void {
   let isNumber = true;
   let value = 0;
   for (let byte = cursor.byte; cursor.at < cursor.end && byte !== COMMA; byte = cursor.byte) {
-    if (byte >= DIGIT_0 && byte <= DIGIT_9) value = 10 * value + byte - DIGIT_0;
+    if (byte >= DIGIT_0 && byte <= DIGIT_9) value = 10 * value + (byte - DIGIT_0);
     else if (
       (byte >= 65 && byte <= 90) ||
       (byte >= 97 && byte <= 122) ||

@@ -11,11 +11,12 @@
  * number of operations is read all the same, and noted.
  */
 import { ALLOCATE, type EventSink, FREE, REALLOCATE, RecordedEvent } from "../event.js";
-import type { Notes } from "../notes.js";
+import type { Notes, Place } from "../notes.js";
 import type { Cursor } from "../text/cursor.js";
 import type { LineFormat } from "../text/line-reader.js";
 
 const HEADER = 4;
+const LETTERS = ["a", "f", "r", "s", "h"] as const;
 type Wanted = "header" | "request" | "id" | "bytes";
 
 export class RepFormat implements LineFormat {
@@ -26,6 +27,11 @@ export class RepFormat implements LineFormat {
   readonly #live = new Set<number>();
   #wanted: Wanted = "header";
   #headers = 0;
+  #promisedIds = 0;
+  #promisedOperations = 0;
+  #ids = 0;
+  #operations = 0;
+  #freesOfNull = 0;
   #letter = "";
   #id = 0;
 
@@ -53,15 +59,14 @@ export class RepFormat implements LineFormat {
       case "header": {
         const count = cursor.decimal("a number");
         this.#headers += 1;
-        if (this.#headers === 2) this.#sink.claim("blocks", count);
-        if (this.#headers === 3) this.#sink.claim("operations", count);
+        if (this.#headers === 2) this.#promisedIds = count;
+        if (this.#headers === 3) this.#promisedOperations = count;
         if (this.#headers === HEADER) this.#wanted = "request";
         return;
       }
       case "request": {
         const at = cursor.at;
-        this.#letter = cursor.word("a request");
-        if (!["a", "r", "f", "s", "h"].includes(this.#letter)) cursor.fail("an unknown call", at);
+        this.#letter = LETTERS.find((letter) => cursor.hasWord(letter)) ?? cursor.fail("an unknown call", at);
         if (this.#letter === "a" || this.#letter === "r" || this.#letter === "f") this.#wanted = "id";
         return;
       }
@@ -69,6 +74,7 @@ export class RepFormat implements LineFormat {
         if (cursor.has("-1")) {
           if (this.#letter !== "f") cursor.fail("expected an id", cursor.at - 2);
           this.#sink.ignore();
+          this.#freesOfNull += 1;
           this.#wanted = "request";
           return;
         }
@@ -85,6 +91,8 @@ export class RepFormat implements LineFormat {
     const event = this.#event;
     const id = this.#id;
     this.#wanted = "request";
+    this.#operations += 1;
+    this.#ids = Math.max(this.#ids, id + 1);
     event.line = cursor.line;
     event.id.setNumber(id);
     event.to.setNumber(id);
@@ -99,9 +107,25 @@ export class RepFormat implements LineFormat {
   }
 
   end(lines: number): void {
-    if (this.#wanted === "header") this.#notes.add("mended", "a header that is cut off", { line: lines, column: 1 });
-    else if (this.#wanted !== "request") {
-      this.#notes.add("skipped", "a request that is cut off", { line: lines, column: 1 });
+    const place = { line: lines, column: 1 };
+    if (this.#wanted === "header") {
+      this.#notes.add("mended", "a header that is cut off", place);
+      return;
     }
+    if (this.#wanted !== "request") this.#notes.add("skipped", "a request that is cut off", place);
+    const operations = this.#operations;
+    // Some labs count frees of NULL, some do not.
+    const isRight = [operations, operations + this.#freesOfNull].includes(this.#promisedOperations);
+    if (!isRight) this.#promise("operations", this.#promisedOperations, operations, place);
+    if (this.#ids !== this.#promisedIds) this.#promise("ids", this.#promisedIds, this.#ids, place);
+  }
+
+  #promise(what: string, promised: number, found: number, place: Place): void {
+    this.#notes.add(
+      "mended",
+      `a header that promises another number of ${what} than there are`,
+      place,
+      `${promised} for ${found}`,
+    );
   }
 }

@@ -50,7 +50,10 @@ export class ValgrindFormat implements LineFormat {
       event.bytes = size(values[1]);
       const had = pointer(values[0], event.id);
       if (!pointer(result, event.to)) {
-        if (!had || event.bytes > 0) return this.#sink.ignore();
+        if (!had || event.bytes > 0) {
+          this.#sink.ignore();
+          return;
+        }
         event.kind = FREE;
       } else event.kind = REALLOCATE;
       if (!had) {

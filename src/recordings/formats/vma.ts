@@ -93,7 +93,10 @@ export class VmaFormat implements LineFormat {
       return;
     }
     const call = Object.hasOwn(CALLS, name) ? CALLS[name] : undefined;
-    if (name === "vmaResizeAllocation") return this.#resize(cursor, parameter);
+    if (name === "vmaResizeAllocation") {
+      this.#resize(cursor, parameter);
+      return;
+    }
     if (call === undefined) return;
     if (call.free !== undefined) {
       event.kind = FREE;
@@ -120,7 +123,11 @@ export class VmaFormat implements LineFormat {
   #resize(cursor: Cursor, parameter: (k: number) => string): void {
     const event = this.#event;
     event.kind = REALLOCATE;
-    if (!this.#handle(cursor, parameter(0), cursor.start)) return this.#sink.ignore();
+    event.alignment = 0;
+    if (!this.#handle(cursor, parameter(0), cursor.start)) {
+      this.#sink.ignore();
+      return;
+    }
     event.to.setHalves(event.id.high, event.id.low);
     event.bytes = this.#integer(cursor, parameter(1), cursor.start);
     this.#sink.take(event);

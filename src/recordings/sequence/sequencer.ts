@@ -63,7 +63,6 @@ export class Sequencer implements EventSink {
   readonly #out: OperationSink;
   readonly #most: number;
   readonly #live = new LiveTable();
-  readonly #claims = new Map<"blocks" | "operations", number>();
   #bytesOf = new Float64Array(FIRST_SLOTS);
   #operationOf = new Float64Array(FIRST_SLOTS);
   #lineOf = new Float64Array(FIRST_SLOTS);
@@ -92,10 +91,6 @@ export class Sequencer implements EventSink {
 
   ignore(): void {
     this.#ignored++;
-  }
-
-  claim(what: "blocks" | "operations", count: number): void {
-    this.#claims.set(what, count);
   }
 
   take(event: RecordedEvent): void {
@@ -202,18 +197,8 @@ export class Sequencer implements EventSink {
     this.#lineOf = double(this.#lineOf);
   }
 
-  /** Compare with what the header promised; `BAD_TRACE` where nothing happened at all. */
+  /** What was counted; `BAD_TRACE` where nothing happened at all. */
   finish(): SequenceFacts {
-    const found = {
-      operations: this.#allocations + this.#frees + this.#reallocations + this.#ignored,
-      blocks: this.#allocations,
-    };
-    for (const what of ["operations", "blocks"] as const) {
-      const claimed = this.#claims.get(what);
-      if (claimed === undefined || claimed === found[what]) continue;
-      const why = `a header that promises another number of ${what}`;
-      this.#notes.add("mended", why, { line: this.#line, column: 1 }, String(claimed));
-    }
     if (this.#operations === 0) badTrace({ line: this.#line, column: 1 }, "no operations");
     return {
       allocations: this.#allocations,

@@ -67,7 +67,7 @@ export class Cursor {
     return text;
   }
 
-  fail(why: string, at = this.at): never {
+  fail(why: string, at: number = this.at): never {
     const shown = this.text(at, Math.min(this.end, at + SHOWN));
     throw new LineError(at - this.start + 1, why, shown === "" ? undefined : shown);
   }
@@ -78,6 +78,13 @@ export class Cursor {
     for (let i = 0; i < text.length; i++) if (this.bytes[this.at + i] !== text.charCodeAt(i)) return false;
     this.at += text.length;
     return true;
+  }
+
+  /** Is this word next, with no lower-case letter behind it? Then it is passed. */
+  hasWord(text: string): boolean {
+    const next = this.at + text.length;
+    if (next < this.end && isLower(this.bytes[next] as number)) return false;
+    return this.has(text);
   }
 
   expect(text: string): void {
@@ -107,7 +114,7 @@ export class Cursor {
     let value = 0;
     let digit = this.byte;
     while (digit >= DIGIT_0 && digit <= DIGIT_9) {
-      value = 10 * value + digit - DIGIT_0;
+      value = 10 * value + (digit - DIGIT_0);
       this.at++;
       digit = this.byte;
     }

@@ -102,7 +102,10 @@ export class LineReader {
     )
       start += 3;
     const end = to > start && bytes[to - 1] === CR ? to - 1 : to;
-    if (end - start > LONGEST_LINE) return this.#tooLong(this.#line);
+    if (end - start > LONGEST_LINE) {
+      this.#tooLong(this.#line);
+      return;
+    }
     cursor.bytes = bytes;
     cursor.start = start;
     cursor.at = start;
