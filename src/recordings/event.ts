@@ -80,3 +80,12 @@ export interface FormatReader {
   /** The bytes have ended. */
   end(): void;
 }
+
+const MOST_ALIGNMENT = 2 ** 40;
+
+/** Is it an alignment: a power of two from 1 to 2^40? */
+export function isAlignment(value: number): boolean {
+  if (!Number.isSafeInteger(value) || value < 1 || value > MOST_ALIGNMENT) return false;
+  const high = Math.floor(value / 2 ** 20);
+  return high === 0 ? (value & (value - 1)) === 0 : value % 2 ** 20 === 0 && (high & (high - 1)) === 0;
+}

@@ -8,15 +8,9 @@
  * Blanks between the fields are free. Further integers behind the times are passed over: newer recorders add one. A call that
  * failed has the pointer 0 and changes nothing; a realloc to 0 bytes with the pointer 0 is a free.
  */
-import { ALLOCATE, type EventSink, FREE, REALLOCATE, RecordedEvent } from "../event.js";
+import { ALLOCATE, type EventSink, FREE, isAlignment, REALLOCATE, RecordedEvent } from "../event.js";
 import type { Cursor } from "../text/cursor.js";
 import type { LineFormat } from "../text/line-reader.js";
-
-const MOST_ALIGNMENT = 2 ** 40;
-
-function isPowerOfTwo(value: number): boolean {
-  return value >= 1 && value <= MOST_ALIGNMENT && Number.isInteger(Math.log2(value));
-}
 
 /** The commonest first. A string for each line would cost more than the rest of reading it. */
 const CALLS = ["malloc", "free", "realloc", "calloc", "memalign", "thread_done"] as const;
@@ -74,7 +68,7 @@ export class AndroidFormat implements LineFormat {
         cursor.gap("an alignment");
         const alignmentAt = cursor.at;
         const alignment = cursor.decimal("an alignment");
-        if (alignment > 0 && !isPowerOfTwo(alignment)) cursor.fail("an alignment that is no power of two", alignmentAt);
+        if (alignment > 0 && !isAlignment(alignment)) cursor.fail("an alignment that is no power of two", alignmentAt);
         event.alignment = alignment;
         cursor.gap("a size in bytes");
         event.bytes = cursor.decimal("a size in bytes");

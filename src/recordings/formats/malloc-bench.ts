@@ -9,7 +9,7 @@
  * Everything is a varint. An absent id is NULL (0 is written), ids are used again. Field numbers that are not named here
  * are passed over, as protocol buffers ask for. Records are numbered like lines.
  */
-import { ALLOCATE, type EventSink, type FormatReader, FREE, REALLOCATE, RecordedEvent } from "../event.js";
+import { ALLOCATE, type EventSink, type FormatReader, FREE, isAlignment, REALLOCATE, RecordedEvent } from "../event.js";
 import { badTrace, type Notes } from "../notes.js";
 
 const LINES = 0x0a;
@@ -159,7 +159,7 @@ export class MallocBenchReader implements FormatReader {
       event.kind = ALLOCATE;
       event.bytes = call === MALLOC ? numberOf(second) : numberOf(second) * numberOf(third);
       if (!Number.isSafeInteger(event.bytes)) this.#refuse("a size in bytes above 2^53 - 1");
-      if (call === MALLOC) event.alignment = Number.isInteger(Math.log2(third)) ? third : 0;
+      if (call === MALLOC) event.alignment = isAlignment(third) ? third : 0;
       happens = name("id", first);
     } else if (call === FREE_CALL) {
       event.kind = FREE;

@@ -10,7 +10,7 @@
  * A lifetime is half open; `end` counts its last moment in. Reading stops at the first empty line. Buffers come in any order of
  * time, so all of them are kept until the file ends: of this form the memory is bounded by its buffers.
  */
-import { ALLOCATE, type EventKind, type EventSink, FREE, RecordedEvent } from "../event.js";
+import { ALLOCATE, type EventKind, type EventSink, FREE, isAlignment, RecordedEvent } from "../event.js";
 import type { Notes } from "../notes.js";
 import type { Cursor } from "../text/cursor.js";
 import type { LineFormat } from "../text/line-reader.js";
@@ -106,7 +106,7 @@ export class MinimallocFormat implements LineFormat {
     const upper = found.upper + (this.#endIsInclusive ? 1 : 0);
     if (upper <= found.lower) cursor.fail(`a lifetime that ends before it begins (${found.lower})`, upperAt);
     if (this.#buffers.length === MOST_BUFFERS) cursor.fail("too many buffers", cursor.start);
-    const alignment = Number.isInteger(Math.log2(found.alignment)) ? found.alignment : 0;
+    const alignment = isAlignment(found.alignment) ? found.alignment : 0;
     this.#ids.add(id);
     this.#buffers.push({ lower: found.lower, upper, bytes: found.size, alignment, line: cursor.line });
   }

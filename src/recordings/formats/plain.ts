@@ -10,13 +10,12 @@
  *
  * Ids are letters, digits, `_`, `$`, `.` and `-`, up to 64 of them, and are compared as text.
  */
-import { ALLOCATE, type BlockId, type EventSink, FREE, REALLOCATE, RecordedEvent } from "../event.js";
+import { ALLOCATE, type BlockId, type EventSink, FREE, isAlignment, REALLOCATE, RecordedEvent } from "../event.js";
 import type { Cursor } from "../text/cursor.js";
 import type { LineFormat } from "../text/line-reader.js";
 
 const COMMA = 44;
 const HASH = 35;
-const MOST_ALIGNMENT = 2 ** 40;
 const LONGEST_ID = 64;
 const LONGEST_OWNER = 64;
 const DIGIT_0 = 48;
@@ -97,8 +96,7 @@ export class PlainFormat implements LineFormat {
   #alignment(cursor: Cursor): void {
     const at = cursor.at;
     const alignment = cursor.decimal("an alignment");
-    if (alignment > 0 && (alignment > MOST_ALIGNMENT || !Number.isInteger(Math.log2(alignment))))
-      cursor.fail("an alignment that is no power of two", at);
+    if (alignment > 0 && !isAlignment(alignment)) cursor.fail("an alignment that is no power of two", at);
     this.#event.alignment = alignment;
   }
 }

@@ -9,7 +9,7 @@
  * Pointers are handles in hexadecimal without `0x`, not addresses. Images have no size in the file (only extent and
  * format), so they are passed over and counted; so are their frees. Calls that allocate nothing are passed over.
  */
-import { ALLOCATE, type EventSink, FREE, REALLOCATE, RecordedEvent } from "../event.js";
+import { ALLOCATE, type EventSink, FREE, isAlignment, REALLOCATE, RecordedEvent } from "../event.js";
 import type { Notes } from "../notes.js";
 import type { Cursor } from "../text/cursor.js";
 import type { LineFormat } from "../text/line-reader.js";
@@ -112,7 +112,7 @@ export class VmaFormat implements LineFormat {
     event.alignment = 0;
     if (call.alignment !== undefined) {
       const alignment = this.#integer(cursor, parameter(call.alignment), columns[call.alignment]);
-      event.alignment = alignment > 0 && Number.isInteger(Math.log2(alignment)) ? alignment : 0;
+      event.alignment = isAlignment(alignment) ? alignment : 0;
     }
     for (const handle of parameter(call.out ?? 0).split(" ")) {
       if (this.#handle(cursor, handle, columns[call.out ?? 0])) this.#sink.take(event);
