@@ -23,7 +23,7 @@ export {
   type RunOfLog,
 } from "./log/index.js";
 export type { Note, NoteKind } from "./notes.js";
-export { type ReadOptions, type ReadResult, readOperations } from "./read.js";
 export { type DrawOptions, drawProfile, isProfile, type ProfileSize, readProfile } from "./profile.js";
+export { type ReadOptions, type ReadResult, readOperations } from "./read.js";
 export type { LeftBlock, OperationSink, SequenceFacts } from "./sequence/sequencer.js";
 export type { ByteSource } from "./unpack/index.js";

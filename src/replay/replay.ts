@@ -219,8 +219,7 @@ export async function replayRecording(
     options,
   );
   const readMs = wallMs() - began;
-  const arenaBytes =
-    frameSize * Math.ceil((options.arenaBytes ?? Math.max(LEAST_ARENA, AMPLE * frames.peak * frameSize)) / frameSize);
+  const arenaBytes = frameSize * Math.ceil((options.arenaBytes ?? ampleArena(frames.peak * frameSize)) / frameSize);
   if (arenaBytes > MOST_ZONE)
     refuse("arenaBytes", arenaBytes, `above ${MOST_ZONE}: the recording holds too much at once`);
   const player: AnyPlayer =
