@@ -26,4 +26,4 @@ export type { Note, NoteKind } from "./notes.js";
 export { type DrawOptions, drawProfile, isProfile, type ProfileSize, readProfile } from "./profile.js";
 export { type ReadOptions, type ReadResult, readOperations } from "./read.js";
 export type { LeftBlock, OperationSink, SequenceFacts } from "./sequence/sequencer.js";
-export type { ByteSource } from "./unpack/index.js";
+export { type ByteSource, frameOf } from "./unpack/index.js";

@@ -40,7 +40,7 @@ export class Spool implements OperationSink {
     return !this.#isFull;
   }
 
-  /** Bytes held. */
+  /** About how many bytes it holds. */
   get bytes(): number {
     return this.#full.length * PIECE_BYTES + this.#at;
   }
@@ -63,14 +63,13 @@ export class Spool implements OperationSink {
 
   #hasRoom(): boolean {
     if (this.#isFull) return false;
+    if (this.bytes + LONGEST_OPERATION > this.#limit) {
+      this.#isFull = true;
+      this.#full.length = 0;
+      this.#at = 0;
+      return false;
+    }
     if (this.#at + LONGEST_OPERATION > PIECE_BYTES) {
-      if (this.bytes >= this.#limit) {
-        this.#isFull = true;
-        this.#full.length = 0;
-        this.#at = 0;
-        return false;
-      }
-      // What is left of a piece is filled with a byte that no operation begins with: see `play`.
       this.#full.push(this.#piece.subarray(0, this.#at));
       this.#piece = new Uint8Array(PIECE_BYTES);
       this.#at = 0;

@@ -38,8 +38,9 @@ first event that differs; with --mode it is replayed like any recording.
   --mode MODE        core: each operation a call of the core (default);
                      sync, async: through NDIS, as a driver allocates;
                      chaos: async, in random order, with failures
-  --format NAME      read as this form: ${FORMAT_NAMES.slice(0, 5).join(", ")},
-                     ${FORMAT_NAMES.slice(5).join(", ")}
+  --format NAME      read as this form: ${FORMAT_NAMES.slice(0, 3).join(", ")},
+                     ${FORMAT_NAMES.slice(3, 7).join(", ")},
+                     ${FORMAT_NAMES.slice(7).join(", ")}
   --strict           refuse what is otherwise skipped, mended or invented
   --arena BYTES      with K, M or G (default: four times the peak)
   --frame BYTES      frame size (default 64; with a machine 64 or 4096)

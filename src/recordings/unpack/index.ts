@@ -10,6 +10,7 @@ import { crc32, isZip, onlyEntry } from "./zip.js";
 import { isZstd, type OnCut, unzstd } from "./zstd.js";
 
 export { ByteQueue } from "./byte-queue.js";
+export { frameOf } from "./zstd.js";
 
 const START = { line: 1, column: 1 } as const;
 /** A zip in a gzip in a zip is as far as anybody goes. */

@@ -13,7 +13,7 @@ import { Xxh64 } from "./xxh64.js";
 
 const START = { line: 1, column: 1 } as const;
 
-export const ZSTD_MAGIC = 0xfd2fb528;
+const ZSTD_MAGIC = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
 const BLOCK_MOST = 128 * 1024;
 const WINDOW_MOST = 2 ** 27;
@@ -140,4 +140,21 @@ async function* oneFrame(queue: ByteQueue): AsyncGenerator<Uint8Array, boolean> 
     if (u32(queue.take(4)) !== hash.digest()[1]) badTrace(START, "damaged zstd data: the checksum is another one");
   }
   return true;
+}
+
+/** A sound frame that holds `body` unpacked, with its checksum: for tests and for fuzzing. At most 128 KiB. */
+export function frameOf(body: Uint8Array): Uint8Array {
+  if (body.length > BLOCK_MOST) throw new RangeError(`a frame of more than ${BLOCK_MOST} bytes`);
+  const hash = new Xxh64();
+  hash.update(body);
+  const frame = new Uint8Array(4 + 2 + 3 + body.length + 4);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, ZSTD_MAGIC, true);
+  frame[4] = 4; // a checksum, no content size
+  frame[5] = 0x38; // a window of 128 KiB
+  const block = body.length * 8 + 1;
+  frame.set([block & 0xff, (block >> 8) & 0xff, (block >> 16) & 0xff], 6);
+  frame.set(body, 9);
+  view.setUint32(9 + body.length, hash.digest()[1], true);
+  return frame;
 }
