@@ -2,7 +2,7 @@
  * `ndis-shmem replay`: what real programs allocated and freed, done again by the core or through the NDIS face; and recorded
  * runs made again.
  */
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { ShmemError } from "../../../bindings/index.js";
@@ -20,6 +20,7 @@ import {
 } from "../../replay/index.js";
 import { EXIT } from "../../report/index.js";
 import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "../command.js";
+import { openForWriting } from "../files.js";
 import { type Input, inputsOf } from "./inputs.js";
 import { comparison, fullReport, table } from "./report.js";
 import { type Rerun, rerun } from "./rerun.js";
@@ -80,9 +81,9 @@ interface Options {
 export const replayCommand: Command = {
   name: "replay",
   summary: "replay recordings of programs, and recorded runs",
-  help: HELP,
+  help: () => HELP,
   run: async (args, io) => {
-    const options = optionsFrom(args);
+    const options = optionsFrom(args, io);
     if (options.compare) return compare(options, io);
     const reports: ReplayReport[] = [];
     const passedOver: string[] = [];
@@ -91,15 +92,16 @@ export const replayCommand: Command = {
     for (const input of options.inputs) {
       if (io.progress) io.err(`\r\x1b[K${input.name.slice(-(io.columns - 1))}`);
       try {
-        const again = options.modeGiven || options.profile ? undefined : await asRun(input);
+        const again = options.modeGiven || options.profile ? undefined : await asRun(input, io);
         if (again !== undefined) {
           wrong ||= again.divergence !== null;
           sayRerun(input, again, options.json, io);
           continue;
         }
-        const report = await one(input, options);
+        const report = await one(input, options, io);
         wrong ||= report.findings.length > 0;
         reports.push(report);
+        if (await io.isInterrupted()) break;
       } catch (error) {
         if (!(error instanceof ShmemError) && !isSystemError(error)) throw error;
         const message = error instanceof Error ? error.message : String(error);
@@ -120,6 +122,10 @@ export const replayCommand: Command = {
     }
     if (passedOver.length === options.inputs.length) throw new UsageError("there is no recording among these files");
     say(reports, options, io);
+    if (await io.isInterrupted()) {
+      io.err(`ndis-shmem replay: interrupted after ${reports.length} recordings\n`);
+      return EXIT.interrupted;
+    }
     if (unreadable > 0) return EXIT.usage;
     return wrong ? EXIT.findings : EXIT.clean;
   },
@@ -140,7 +146,7 @@ function say(reports: readonly ReplayReport[], options: Options, io: CommandIo):
 const LOG_MAGIC = "NDISLOG";
 
 /** A recorded run, made again; undefined where the file is none, or does not say how it was made. */
-async function asRun(input: Input): Promise<Rerun | undefined> {
+async function asRun(input: Input, io: CommandIo): Promise<Rerun | undefined> {
   if (input.path === "-") return undefined;
   const head = new Uint8Array(LOG_MAGIC.length);
   const file = openSync(input.path, "r");
@@ -149,7 +155,7 @@ async function asRun(input: Input): Promise<Rerun | undefined> {
   } finally {
     closeSync(file);
   }
-  return Buffer.from(head).toString("latin1") === LOG_MAGIC ? rerun(input.path) : undefined;
+  return Buffer.from(head).toString("latin1") === LOG_MAGIC ? rerun(input.path, io) : undefined;
 }
 
 function sayRerun(input: Input, { run, events, complete, divergence }: Rerun, json: boolean, io: CommandIo): void {
@@ -172,23 +178,6 @@ function sayRerun(input: Input, { run, events, complete, divergence }: Rerun, js
   io.out(`${lines.join("\n")}\n`);
 }
 
-/** A file that is written as it comes. */
-function writerTo(path: string): { write(text: string | Uint8Array): void; close(): void } {
-  const tried = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
-    }
-  };
-  if (path === "-") return { write: (text) => process.stdout.write(text), close() {} };
-  const file = tried(() => openSync(path, "w"));
-  return {
-    write: (text) => tried(() => writeSync(file, typeof text === "string" ? Buffer.from(text) : text)),
-    close: () => closeSync(file),
-  };
-}
-
 function together(exports: readonly Export[]): OperationSink {
   return {
     allocate: (slot, bytes, alignment, event) => {
@@ -200,10 +189,10 @@ function together(exports: readonly Export[]): OperationSink {
   };
 }
 
-async function one(input: Input, options: Options): Promise<ReplayReport> {
-  const files = options.exports.map(({ name, file }) => ({ name, out: writerTo(file) }));
-  const exports = files.map(({ name, out }) => exportTo(name, (text) => out.write(text)));
-  const log = options.record === null ? undefined : writerTo(options.record);
+async function one(input: Input, options: Options, io: CommandIo): Promise<ReplayReport> {
+  const files = options.exports.map(({ name, file }) => ({ name, out: openForWriting(name, file, io) }));
+  const exports = files.map(({ name, out }) => exportTo(name, (text) => out.write(Buffer.from(text))));
+  const log = options.record === null ? undefined : openForWriting("record", options.record, io);
   try {
     const open = options.profile ? await drawn(input, options) : () => input.open();
     const report = await replayRecording(input.name, open, {
@@ -262,7 +251,7 @@ async function compare(options: Options, io: CommandIo): Promise<number> {
   const [first, second, ...more] = options.inputs;
   if (first === undefined || second === undefined || more.length > 0) throw new UsageError("--compare takes two files");
   try {
-    const reports = [await one(first, options), await one(second, options)] as const;
+    const reports = [await one(first, options, io), await one(second, options, io)] as const;
     const as = reports.every(({ format }) => format === "event-log") ? "lines" : "operations";
     const difference = await firstDifference(first.open(), second.open(), as, options.replay);
     if (options.json) io.out(`${JSON.stringify({ reports, difference }, null, 2)}\n`);
@@ -274,7 +263,7 @@ async function compare(options: Options, io: CommandIo): Promise<number> {
   }
 }
 
-function optionsFrom(args: readonly string[]): Options {
+function optionsFrom(args: readonly string[], io: CommandIo): Options {
   const { values, positionals } = read(args);
   if (positionals.length === 0) throw new UsageError("which recording? give a file or a folder, see --help");
   const mode = REPLAY_MODES.find((name) => name === values.mode);
@@ -288,7 +277,7 @@ function optionsFrom(args: readonly string[]): Options {
   if (onFailure !== undefined && onFailure !== "retry" && onFailure !== "drop") {
     throw new UsageError(`--on-failure takes retry or drop, not \`${onFailure}\``);
   }
-  const inputs = inputsOf(positionals);
+  const inputs = inputsOf(positionals, io);
   const exports = EXPORT_NAMES.flatMap((name) => (values[name] === undefined ? [] : [{ name, file: values[name] }]));
   if (inputs.length > 1 && (exports.length > 0 || values.record !== undefined)) {
     throw new UsageError("an export or --record takes one recording");

@@ -2,7 +2,7 @@
 import { createReadStream, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { ByteSource } from "../../recordings/index.js";
-import { UsageError } from "../command.js";
+import { type CommandIo, UsageError } from "../command.js";
 
 /** One file to be read. */
 export interface Input {
@@ -23,7 +23,7 @@ function fileInput(path: string, fromFolder: boolean): Input {
 }
 
 /** Standard input is there once: what was read is kept for the second time. */
-function standardInput(): Input {
+function standardInput(io: CommandIo): Input {
   const kept: Uint8Array[] = [];
   let isWhole = false;
   return {
@@ -35,7 +35,7 @@ function standardInput(): Input {
         yield* kept;
         return;
       }
-      for await (const piece of process.stdin as AsyncIterable<Uint8Array>) {
+      for await (const piece of io.input()) {
         kept.push(piece);
         yield piece;
       }
@@ -49,9 +49,9 @@ function reason(error: unknown): string {
 }
 
 /** Every file under the paths, sorted within each folder. A path that is not there is wrong usage, and so is an empty folder. */
-export function inputsOf(paths: readonly string[]): readonly Input[] {
+export function inputsOf(paths: readonly string[], io: CommandIo): readonly Input[] {
   return paths.flatMap((path): readonly Input[] => {
-    if (path === "-") return [standardInput()];
+    if (path === "-") return [standardInput(io)];
     let isFolder: boolean;
     try {
       isFolder = statSync(path).isDirectory();

@@ -8,8 +8,8 @@ import { DRIVERS } from "../../drivers/index.js";
 import { SCHEDULES } from "../../machine/index.js";
 import { type LogHeader, LogReader, type RunOfLog } from "../../recordings/index.js";
 import { play } from "../../run/index.js";
-import { UsageError } from "../command.js";
-import { load } from "../run/run.js";
+import { type CommandIo, UsageError } from "../command.js";
+import { trafficOf } from "../run/traffic.js";
 
 const PIECE = 65536;
 
@@ -80,24 +80,24 @@ export interface Rerun {
 const KEPT_BEFORE = 5;
 
 /** Make the run of a log again; undefined where the log does not say how. Wrong usage for a run that cannot be made here. */
-export async function rerun(path: string): Promise<Rerun | undefined> {
+export async function rerun(path: string, io: CommandIo): Promise<Rerun | undefined> {
   const expected = new ExpectedLines(path);
   try {
     const { run } = expected.header;
-    return run === undefined ? undefined : await replayRun(path, run, expected);
+    return run === undefined ? undefined : await replayRun(path, run, expected, io);
   } finally {
     expected.close();
   }
 }
 
-async function replayRun(path: string, run: RunOfLog, expected: ExpectedLines): Promise<Rerun> {
+async function replayRun(path: string, run: RunOfLog, expected: ExpectedLines, io: CommandIo): Promise<Rerun> {
   const driver = DRIVERS.find(({ name }) => name === run.driver);
   if (driver === undefined) throw new UsageError(`${path}: there is no driver ${JSON.stringify(run.driver)} here`);
   const schedule = SCHEDULES.find((name) => name === run.schedule);
   if (schedule === undefined || schedule === "manual") {
     throw new UsageError(`${path}: there is no schedule ${JSON.stringify(run.schedule)}`);
   }
-  const { capture, title } = load(run.traffic ?? null);
+  const { source, title } = trafficOf(run.traffic ?? null, {}, io);
   let events = 0;
   let divergence: Divergence | null = null;
   let before: string[] = [];
@@ -108,7 +108,7 @@ async function replayRun(path: string, run: RunOfLog, expected: ExpectedLines): 
   let isCut = false;
   await play({
     driver,
-    capture,
+    capture: source,
     title,
     seed: run.seed,
     schedule,

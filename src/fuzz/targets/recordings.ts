@@ -212,7 +212,10 @@ const readers: readonly TargetEntry[] = FORMAT_NAMES.map((format) => ({
   name: `recording-${format}`,
   summary: `the reader of ${format} on hostile files`,
   open: () => openReader(format, piecesOf),
-  canary: { bug: "the fifth byte from the end is lost where the file comes in pieces", open: () => openReader(format, losing) },
+  canary: {
+    bug: "the fifth byte from the end is lost where the file comes in pieces",
+    open: () => openReader(format, losing),
+  },
 }));
 
 /** A plain recording in a sound zstd frame, of which one bit is changed: it is refused, or gives what the sound one gives. */
