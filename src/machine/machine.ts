@@ -140,7 +140,7 @@ export class Machine {
     return this.environment.reporter.warnings;
   }
 
-  /** Lines of the event log; empty unless `log` is "lines". */
+  /** Lines of the event log that are kept, oldest first: the last 10,000 unless `log` says otherwise. */
   get log(): readonly string[] {
     return this.#parts.log?.lines ?? [];
   }
