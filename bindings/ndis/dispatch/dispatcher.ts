@@ -11,7 +11,7 @@
  *
  * This is the hot path: records are reused, and what brackets a handler is set up once for a row of completions.
  */
-import type { VirtualAddress } from "../../addresses.js";
+import { hex, type VirtualAddress } from "../../addresses.js";
 import type { Failure } from "../../core/api.js";
 import type { NdisChoices } from "../choices/choices.js";
 import { type KIRQL, PASSIVE_LEVEL } from "../documented/irql.js";
@@ -236,7 +236,7 @@ export class Dispatcher {
 
   #noteCompletion(request: PendingRequest, adapter: AdapterRecord): void {
     const { virtual, logical, sequence, lengthBytes } = request;
-    const result = virtual === 0 ? "null" : `0x${virtual.toString(16)} 0x${logical.toString(16)}`;
+    const result = virtual === 0 ? "null" : `${hex(virtual)} ${hex(logical)}`;
     this.#parts.reporter.note(adapter, `complete #${sequence} ${lengthBytes} -> ${result}`);
   }
 
