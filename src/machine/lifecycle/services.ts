@@ -10,21 +10,27 @@ import {
   DISPATCH_LEVEL,
   deviceLevel,
   environmentOf,
+  HALTED,
   type IndicatedFrame,
   type InterruptHandlers,
+  isPromise,
   type KIRQL,
+  type LeftArmed,
   type MachineEvent,
   type MachineTimer,
   type NdisEnvironment,
   PASSIVE_LEVEL,
+  requireAtMostDispatch,
+  SHUTDOWN,
   ShmemError,
   type SpinLock,
+  stateName,
   type VirtualAddress,
 } from "../../../bindings/index.js";
 import { func, implementing, integer, MAX_NS, madeBy } from "../../../bindings/validate/index.js";
 import type { DeviceModel } from "../devices/device-port.js";
 import { halfAt, putHalfAt, putWordAt, wordAt } from "../devices/endian.js";
-import { callIntoDriver, isPromise } from "../threads/call.js";
+import { callIntoDriver } from "../threads/call.js";
 import type { Processors } from "../threads/processors.js";
 import { type MachineThreads, WaitableEvent } from "../threads/threads.js";
 import type { EventQueue, MachineEventEntry, SimulatedClock } from "../time/clock.js";
@@ -68,8 +74,10 @@ export class MachineServices implements AdapterServices {
   /** The device raised an interrupt that nobody has looked at, because none was registered. */
   #latched = false;
   #dpcIsDue: MachineEventEntry | null = null;
-  /** What is to happen to the driver: timers, work items, frames that come back. */
+  /** Timers that are set. */
   readonly #timers: Set<MachineEventEntry> = new Set();
+  /** What else is to happen to the driver: work items, frames that come back. */
+  readonly #queued: Set<MachineEventEntry> = new Set();
   /** Frames and bytes that the driver indicated; frames it dropped, by reason. */
   framesIndicated = 0;
   bytesIndicated = 0;
@@ -100,10 +108,6 @@ export class MachineServices implements AdapterServices {
     return this.#parts.settings;
   }
 
-  get interruptConnected(): boolean {
-    return this.#interrupt !== null;
-  }
-
   readRegister(offset: number): number {
     const { device } = this.#parts;
     if (device === null || this.#adapter.surpriseRemoved) return 0xffffffff;
@@ -116,9 +120,15 @@ export class MachineServices implements AdapterServices {
     device.writeRegister(offset, value >>> 0);
   }
 
+  /** What a halt, or a failed initialize, finds connected and set. */
+  get leftArmed(): LeftArmed {
+    return { interrupt: this.#interrupt !== null, timers: this.#timers.size };
+  }
+
   registerInterrupt(handlers: InterruptHandlers): void {
     this.#atPassive("registerInterrupt");
     HANDLERS.read(handlers, "handlers");
+    if (!this.#isLive("registerInterrupt")) return;
     if (this.#adapter.attributes === null) {
       this.#environment.reporter.violate(this.#adapter, {
         rule: "NdisMRegisterIoPortRange",
@@ -169,6 +179,7 @@ export class MachineServices implements AdapterServices {
     const set = (delayNs: number, periodNs?: number): void => {
       DELAY.read(delayNs, "delayNs");
       if (periodNs !== undefined) PERIOD.read(periodNs, "periodNs");
+      if (!this.#isLive("timer.set") || !this.#mayCall("timer.set")) return;
       cancel();
       entry = events.after(delayNs, () => {
         if (entry !== null) this.#timers.delete(entry);
@@ -190,11 +201,12 @@ export class MachineServices implements AdapterServices {
 
   queueWorkItem(callback: () => void | Promise<void>): void {
     CALLBACK.read(callback, "callback");
+    if (!this.#isLive("queueWorkItem") || !this.#mayCall("queueWorkItem")) return;
     const entry = this.#parts.events.after(0, () => {
-      this.#timers.delete(entry);
+      this.#queued.delete(entry);
       this.callback("work item", PASSIVE_LEVEL, callback);
     });
-    this.#timers.add(entry);
+    this.#queued.add(entry);
   }
 
   createSpinLock(): SpinLock {
@@ -202,15 +214,18 @@ export class MachineServices implements AdapterServices {
   }
 
   createEvent(): MachineEvent {
-    return new WaitableEvent(this.#parts.threads);
+    return new WaitableEvent(this.#parts.threads, () => this.#mayCall("event.set"));
   }
 
   wait(event: MachineEvent, timeoutNs?: number): Promise<"signalled" | "timeout"> {
-    return this.#parts.threads.wait(this.#adapter, EVENT.read(event, "event"), timeoutNs);
+    EVENT.read(event, "event");
+    if (!this.#isLive("wait")) return Promise.reject(this.#gone("wait"));
+    return this.#parts.threads.wait(this.#adapter, event as WaitableEvent, timeoutNs);
   }
 
   async sleep(delayNs: number): Promise<void> {
     DELAY.read(delayNs, "delayNs");
+    if (!this.#isLive("sleep")) throw this.#gone("sleep");
     await this.#parts.threads.wait(this.#adapter, null, delayNs);
   }
 
@@ -269,6 +284,7 @@ export class MachineServices implements AdapterServices {
   }
 
   indicate(frame: IndicatedFrame): void {
+    if (!this.#isLive("indicate") || !this.#mayCall("indicate")) return;
     const environment = this.#environment;
     environment.reporter.step++;
     this.framesIndicated++;
@@ -280,11 +296,11 @@ export class MachineServices implements AdapterServices {
     const { events, holdNs } = this.#parts;
     this.framesOut++;
     const entry = events.after(holdNs?.(frame.bytes.length) ?? 0, () => {
-      this.#timers.delete(entry);
+      this.#queued.delete(entry);
       this.framesOut--;
       this.callback("frame returned", DISPATCH_LEVEL, returned);
     });
-    this.#timers.add(entry);
+    this.#queued.add(entry);
   }
 
   drop(reason: string): void {
@@ -306,8 +322,10 @@ export class MachineServices implements AdapterServices {
   /** Nothing of the driver runs any more: timers, interrupt. */
   stop(): void {
     const { events } = this.#parts;
-    for (const entry of this.#timers) events.cancel(entry);
-    this.#timers.clear();
+    for (const set of [this.#timers, this.#queued]) {
+      for (const entry of set) events.cancel(entry);
+      set.clear();
+    }
     this.#interrupt = null;
     this.#lineIsUp = false;
     if (this.#interruptIsDue !== null) events.cancel(this.#interruptIsDue);
@@ -352,6 +370,28 @@ export class MachineServices implements AdapterServices {
       this.callback("dpc", DISPATCH_LEVEL, this.#interrupt.dpc);
       if (this.#lineIsUp) this.#interruptAfter(LINE_AGAIN_NS);
     });
+  }
+
+  /** False, after the violation, where the adapter is over: nothing runs for it any more. */
+  #isLive(call: string): boolean {
+    const { state } = this.#adapter;
+    if (state !== HALTED && state !== SHUTDOWN) return true;
+    this.#environment.reporter.violate(this.#adapter, {
+      rule: "HandleIsLive",
+      code: "ADAPTER_GONE",
+      call,
+      message: `${call} was called and the adapter is ${stateName(state)}: nothing runs for it any more`,
+    });
+    return false;
+  }
+
+  #gone(call: string): ShmemError {
+    return new ShmemError("ADAPTER_GONE", `${call}: the adapter is over`, { value: this.name });
+  }
+
+  /** Up to DISPATCH_LEVEL; false after the violation. */
+  #mayCall(call: string): boolean {
+    return requireAtMostDispatch(this.#environment.reporter, this.#adapter, call);
   }
 
   #atPassive(what: string): void {
