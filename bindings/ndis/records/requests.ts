@@ -125,6 +125,11 @@ export class RequestRing {
 
   /** True for the start of a block that was served and whose completion has not been delivered (misuse E07). */
   isUndelivered(virtual: number): boolean {
+    if (virtual === this.#lastTaken && !this.#reserves) return false;
+    return this.#isHeld(virtual);
+  }
+
+  #isHeld(virtual: number): boolean {
     if (virtual === 0) return false;
     if (this.served !== 0 && virtual !== this.#lastTaken) {
       for (let i = 0; i < this.served; i++) if (this.servedAt(i).virtual === virtual) return true;
