@@ -327,7 +327,7 @@ export class Core implements CoreApi {
   stats(): CoreStats {
     const { views, wasm, frameSize } = this.#standing();
     const totalBytes = views.word(L.H_TOTAL_FRAMES) * frameSize;
-    const liveBytes = (views.word(L.H_PEAK_FRAMES) - views.word(L.H_PEAK_HEADROOM)) * frameSize;
+    const liveBytes = (views.word(L.H_PEAK_FRAMES) - views.word(L.W_PEAK_HEADROOM)) * frameSize;
     const withheldBytes = views.word(L.H_WITHHELD_FRAMES) * frameSize;
     // A poisoned core counts, but does not walk.
     const walks = this.#closed === undefined;
