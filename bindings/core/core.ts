@@ -41,6 +41,7 @@ import {
   tagOf,
   UNCONSTRAINED,
 } from "./options.js";
+import { refuseIfClaimed } from "./ownership.js";
 import { closedPaths, type Miss, Missed, type QuickPaths, quickPathsOf } from "./quick-paths.js";
 import { anyFailed, longestLength, notedFailure, writeRequest } from "./requests.js";
 import { findings, UNREADABLE } from "./rules.js";
@@ -379,6 +380,7 @@ export class Core implements CoreApi {
   }
 
   restore(snapshot: Uint8Array): void {
+    refuseIfClaimed(this, "restore");
     const undo = unpackSnapshot(this.#open().views, snapshot);
     const broken = this.verify()[0];
     if (broken === undefined) return;

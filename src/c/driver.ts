@@ -60,6 +60,26 @@ export interface CDriverOptions {
   readonly onImport?: (name: string) => void;
 }
 
+/** Names of the exports of a device's module that are options of `loadC`. */
+const DEVICE_EXPORTS = ["device", "pci", "settings", "arenaBytes", "addressing", "poolBytes"] as const;
+
+/**
+ * The options that the module of a device exports, under their own names.
+ *
+ * @throws `INVALID_ARGUMENT` where it exports no function `device`.
+ */
+export function deviceOptions(module: object): CDriverOptions {
+  const exported = module as Readonly<Record<string, unknown>>;
+  if (typeof exported.device !== "function") {
+    throw new ShmemError("INVALID_ARGUMENT", "the module of the device exports no function `device`", {
+      field: "device",
+      value: exported.device,
+    });
+  }
+  const given = DEVICE_EXPORTS.filter((name) => exported[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, exported[name]])) as CDriverOptions;
+}
+
 /** Where a driver's shared memory lies: options of the machine. */
 export interface CMemory {
   readonly zones: readonly ZoneOptions[];
