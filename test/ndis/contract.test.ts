@@ -622,7 +622,7 @@ test("NdisBuildScatterGatherList: Flags are reserved, the direction is that of t
   const physical = list.Elements[0]?.Address as number;
   // Until the free the device may read and write: the page gives the direction there.
   const reach = port as unknown as DevicePort;
-  reach.read(physical, 8);
+  reach.read(physical, new Uint8Array(8));
   reach.write(physical, new Uint8Array(8));
   refused(rig.machine, "INVALID_ARGUMENT", () =>
     atDispatch(() => NdisFreeScatterGatherList(rig.handle, list, "banana" as never)),
