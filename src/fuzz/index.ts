@@ -21,22 +21,13 @@ export {
   fuzzDriver,
   replayScenario,
 } from "./fuzz-driver.js";
-export { type DriverFinding, findingClass } from "./player/checks.js";
+export { type DriverFinding, findingClass, findingLines } from "./player/checks.js";
 export { runningCallName, ScenarioPlayer, type ScenarioPlayerOptions, type ScenarioResult } from "./player/player.js";
 export { SITUATION_BYTES, Situations } from "./player/situations.js";
 export { githubOf } from "./reports/github.js";
 export { junitOf } from "./reports/junit.js";
 export { locationsOf, type ReportedFinding, type ReportedSearch, type SourceLocation } from "./reports/location.js";
-export {
-  canonicalScenario,
-  MOST_REPLAY_BYTES,
-  parseReplay,
-  parseScenarioBytes,
-  parseScenarioHex,
-  type Replay,
-  replayText,
-} from "./reports/replay-file.js";
-export { type Reproduction, reproduce } from "./reports/reproduction.js";
+export { type ReproduceOptions, type Reproduction, reproduce } from "./reports/reproduction.js";
 export { sarifOf } from "./reports/sarif.js";
 export { type TestFramework, testSource } from "./reports/test-source.js";
 export {
@@ -45,6 +36,15 @@ export {
   allocationFaultOf,
 } from "./scenario/allocation-fault.js";
 export { describeEvent, describeSetup } from "./scenario/describe.js";
+export {
+  canonicalScenario,
+  MOST_REPLAY_BYTES,
+  parseReplay,
+  parseScenarioBytes,
+  parseScenarioHex,
+  type Replay,
+  replayText,
+} from "./scenario/replay-file.js";
 export {
   decodeScenario,
   EVENT_HELP,

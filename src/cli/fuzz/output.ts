@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
+  findingLines,
   githubOf,
   junitOf,
   locationsOf,
@@ -90,7 +91,7 @@ function showFinding(
 ): void {
   // A reproduction that shows nothing wrong would be pages of steps that prove nothing.
   if (found.doesNotRepeat === "") io.out(found.reproduction);
-  else io.out(`broken  ${found.finding.rule} (${found.finding.code})\n${indented(found.finding.message)}`);
+  else io.out(`broken  ${found.finding.rule} (${found.finding.code})\n${indented(findingLines(found.finding))}`);
   const times = found.count > 1 ? `, ${found.count} times` : "";
   const place = found.by === "corpus" ? "in the corpus" : `at ${found.position} of the ${found.by} search`;
   io.out(`\nfound ${place}${times}${counts === "" ? "" : `; ${counts}`}\n`);
@@ -108,11 +109,8 @@ function showFinding(
   for (const path of writeFindingFiles(outcome, found, given, command)) io.out(`wrote ${path}\n`);
 }
 
-function indented(text: string): string {
-  return text
-    .split("\n")
-    .map((line) => `        ${line}\n`)
-    .join("");
+function indented(lines: readonly string[]): string {
+  return lines.map((line) => `        ${line}\n`).join("");
 }
 
 function commandOf(found: CommandFinding, given: FuzzArguments): string {
@@ -162,12 +160,19 @@ function reportedOf(outcome: SearchOutcome, given: FuzzArguments, seconds: numbe
   const path = resolve(given.driver ?? "");
   const isFile = existsSync(path);
   const findings = outcome.findings.map((found): ReportedFinding => {
-    const { rule, code, call, message, stack } = found.finding;
+    const { rule, code, call, stack } = found.finding;
     const places = locationsOf(stack ?? "").map((one) => ({ ...one, file: asPath(one.file) }));
     const place = places.find((one) => isUsersFile(one.file, path));
     const file = place?.file ?? (isFile ? path : null);
     return {
-      ...{ rule, code, call, message, scenario: found.hex, command: commandOf(found, given) },
+      ...{
+        rule,
+        code,
+        call,
+        message: findingLines(found.finding).join("\n"),
+        scenario: found.hex,
+        command: commandOf(found, given),
+      },
       file: file === null ? null : relative(process.cwd(), file).replaceAll("\\", "/"),
       line: place?.line ?? 1,
       column: place?.column ?? 1,

@@ -6,7 +6,14 @@
  */
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import * as inspector from "node:inspector";
-import { MOST_REPLAY_BYTES, parseReplay, parseScenarioHex, type Scenario, scenarioToHex } from "../../fuzz/index.js";
+import {
+  findingLines,
+  MOST_REPLAY_BYTES,
+  parseReplay,
+  parseScenarioHex,
+  type Scenario,
+  scenarioToHex,
+} from "../../fuzz/index.js";
 import { EXIT } from "../../report/index.js";
 import { type CommandIo, UsageError } from "../command.js";
 import type { FuzzArguments } from "./arguments.js";
@@ -48,7 +55,12 @@ export async function replay(scenario: Scenario, given: FuzzArguments, io: Comma
   if (end.how !== "done") {
     const finding = killFinding(end.how, end);
     if (given.json) io.out(`${JSON.stringify({ driver: given.driver, scenario: hex, finding }, null, 2)}\n`);
-    else io.out(`broken  ${finding.rule} (${finding.code})\n${indented(finding.message)}`);
+    else
+      io.out(
+        `broken  ${finding.rule} (${finding.code})\n${findingLines(finding)
+          .map((line) => `        ${line}\n`)
+          .join("")}`,
+      );
     return EXIT.findings;
   }
   if (end.message.type !== "replayed") throw new Error(`a replay came to ${end.message.type}`);
@@ -86,13 +98,6 @@ async function replayUnderDebugger(
   const { text, finding } = await fuzz.reproduce(player, scenario);
   io.out(finding === null ? `${text}nothing is wrong in this scenario\n` : text);
   return finding === null ? EXIT.clean : EXIT.findings;
-}
-
-function indented(text: string): string {
-  return text
-    .split("\n")
-    .map((line) => `        ${line}\n`)
-    .join("");
 }
 
 function textOf(error: unknown): string {

@@ -17,6 +17,7 @@ import {
   type FindingClass,
   type FoundBy,
   findingClass,
+  findingLines,
   type Scenario,
   Situations,
   scenarioToHex,
@@ -329,7 +330,7 @@ async function provedKill(
   if (last.step >= scenario.events.length && scenario.events.length > 0)
     lines.push("end     quiesce: no more failures, what is due happens; then every adapter is halted");
   lines.push(`broken  ${finding.rule} (${finding.code})`);
-  for (const line of finding.message.split("\n")) lines.push(`        ${line}`);
+  for (const line of findingLines(finding)) lines.push(`        ${line}`);
   return {
     finding,
     scenario,
@@ -356,14 +357,14 @@ export function killFinding(
     MEMORY: "the driver has filled the heap of its thread",
     LATE: `the driver has thrown outside of every handler: ${end.detail}`,
   };
-  const frames = end.frames.map((frame) => `    at ${frame}`);
+  const frames = end.frames.map((frame) => `at ${frame}`);
   const stack = frames.length === 0 ? {} : { stack: frames.join("\n") };
   return {
     rule: KILL_RULES[how],
     code: how,
     call,
     step: end.step,
-    message: [sentence[how], ...frames].join("\n"),
+    message: sentence[how],
     ...stack,
   };
 }

@@ -21,11 +21,11 @@ export interface DriverFinding {
   readonly code: string;
   /** The routine or handler that was running: `NdisMFreeSharedMemory`, `MiniportHaltEx`; empty where none was. */
   readonly call: string;
-  /** Sentences for people. */
+  /** Sentences for people, a line each; the first says what is wrong. Equal wherever the scenario is played. */
   readonly message: string;
   /** Index of the event; the number of events for what the end showed; -1 for power-on. */
   readonly step: number;
-  /** Where user code threw: the frames of its stack, a line each. Absent where the engine keeps no stack. */
+  /** Where user code threw: the frames of its stack, a line each, with paths of this machine. Absent where none is kept. */
   readonly stack?: string;
   /** Where a rule of the NDIS face was broken: the violation as it was recorded. */
   readonly violation?: Violation;
@@ -106,7 +106,7 @@ function assertNothingThrown({ machine, thrown }: Looked): void {
   const others = violations.slice(0, MOST_CONSEQUENCES).map((one) => `besides: ${one.rule} (${one.code}) ${one.call}`);
   const who = adapter === undefined || adapter === "" ? call : `${call} of ${adapter}`;
   const stack = stackOf(error);
-  const lines = [`${who} threw ${nameAndMessage(error)}`, ...(stack === undefined ? [] : stack.split("\n")), ...others];
+  const lines = [`${who} threw ${nameAndMessage(error)}`, ...others];
   throw new Stop({
     rule: "HandlerDoesNotThrow",
     code: codeOf(error),
@@ -129,12 +129,11 @@ function askCheck({ machine, nics, check, ended }: Looked): void {
     stack = stackOf(error);
   }
   if (typeof wrong !== "string") return;
-  const message = stack === undefined ? wrong : `${wrong}\n${stack}`;
   throw new Stop({
     rule: "UserCheck",
     code: "CHECK",
     call: "check",
-    message,
+    message: wrong,
     ...(stack === undefined ? {} : { stack }),
   });
 }
@@ -168,6 +167,13 @@ export function audit(machine: Machine, nics: readonly Nic[]): void {
   if (liveBytes !== 0) stop("NothingLiveAtRelease", "LEAK_AT_RELEASE", "", `${liveBytes} bytes are live at the end`);
 }
 
+/** A finding in lines: what is wrong, where user code threw, and what else was recorded. */
+export function findingLines({ message, stack }: Pick<DriverFinding, "message" | "stack">): string[] {
+  const [first = "", ...rest] = message.split("\n");
+  const frames = stack === undefined ? [] : stack.split("\n").map((line) => `    ${line}`);
+  return [first, ...frames, ...rest];
+}
+
 /** What findings of one cause have in common: their rule, their code and the call, with a slash between. */
 export function findingClass({ rule, code, call }: Pick<DriverFinding, "rule" | "code" | "call">): string {
   return `${rule}/${code}/${call}`;
@@ -197,6 +203,6 @@ export function stackOf(error: unknown): string | undefined {
     ? undefined
     : frames
         .slice(0, MOST_FRAMES)
-        .map((line) => `    ${line.trim()}`)
+        .map((line) => line.trim())
         .join("\n");
 }

@@ -10,7 +10,7 @@
  * The log of a step can be long. It is shown in full where the finding was noticed and in the step before, which is where
  * its cause is; elsewhere the middle of a long step is left out, but for lines about frames, exceptions and violations.
  */
-import type { DriverFinding } from "../player/checks.js";
+import { type DriverFinding, findingLines } from "../player/checks.js";
 import type { ScenarioPlayer } from "../player/player.js";
 import { describeEvent, describeSetup } from "../scenario/describe.js";
 import type { Scenario, ScenarioEvent } from "../scenario/scenario.js";
@@ -36,8 +36,18 @@ export interface Reproduction {
   readonly finding: DriverFinding | null;
 }
 
+/** Options of `reproduce`. */
+export interface ReproduceOptions {
+  /** A folder that paths in stacks are relative to: the text is then the same wherever that folder is. Default: none. */
+  readonly root?: string;
+}
+
 /** Play a scenario once more and write down what happens. Stacks of exceptions are kept meanwhile. */
-export async function reproduce(player: ScenarioPlayer, scenario: Scenario): Promise<Reproduction> {
+export async function reproduce(
+  player: ScenarioPlayer,
+  scenario: Scenario,
+  { root = "" }: ReproduceOptions = {},
+): Promise<Reproduction> {
   const steps: Step[] = [];
   let shown = 0;
   let notes: string[] = [];
@@ -72,9 +82,19 @@ export async function reproduce(player: ScenarioPlayer, scenario: Scenario): Pro
   }
   if (finding !== null) {
     lines.push(`broken  ${finding.rule} (${finding.code})`);
-    for (const line of finding.message.split("\n")) lines.push(`        ${line}`);
+    for (const line of findingLines(finding)) lines.push(`        ${withoutRoot(line, root)}`);
   }
   return { text: `${lines.join("\n")}\n`, finding };
+}
+
+/** A line without a folder's path, and without the query that tells one import of a module from another. */
+function withoutRoot(line: string, root: string): string {
+  if (root === "") return line;
+  const folder = root.endsWith("/") ? root : `${root}/`;
+  return line
+    .replaceAll(`file://${folder}`, "")
+    .replaceAll(folder, "")
+    .replace(/\?[^\s:()]*(?=:\d+:\d+)/, "");
 }
 
 function titleOf(index: number, event: ScenarioEvent | null, events: number): string {

@@ -8,7 +8,7 @@
  * whose canonical bytes are their own canonical form. Nothing else may be thrown, and nothing may be believed that
  * contradicts itself: the events of a file must be those of its bytes.
  */
-import { canonicalScenario, parseReplay, parseScenarioHex, type Replay, replayText } from "../reports/replay-file.js";
+import { canonicalScenario, parseReplay, parseScenarioHex, type Replay, replayText } from "../scenario/replay-file.js";
 import { decodeScenario, encodeScenario, MOST_EVENTS, type Scenario, scenarioToHex } from "../scenario/scenario.js";
 import { isRefusal, subjectCall } from "../sequences/subject-fault.js";
 import type { FuzzTarget, TargetEntry, TargetFinding } from "./target.js";

@@ -7,8 +7,7 @@
  * anywhere: its size is bounded, every field is checked, and what is wrong is refused by name.
  */
 import { ShmemError } from "../../../bindings/index.js";
-import type { DriverFinding } from "../player/checks.js";
-import { decodeScenario, encodeScenario, MOST_EVENTS, type Scenario, scenarioToHex } from "../scenario/scenario.js";
+import { decodeScenario, encodeScenario, MOST_EVENTS, type Scenario, scenarioToHex } from "./scenario.js";
 
 const FORMAT = "ndis-shmem-replay";
 const VERSION = 1;
@@ -29,7 +28,7 @@ export interface Replay {
 export function replayText(
   driver: string,
   scenario: Scenario,
-  finding: Pick<DriverFinding, "rule" | "code" | "call" | "message">,
+  finding: { readonly rule: string; readonly code: string; readonly call: string; readonly message: string },
   found: { readonly seed: number; readonly search: string; readonly position: number },
 ): string {
   const { rule, code, call, message } = finding;
