@@ -73,7 +73,7 @@ async function search(given: FuzzArguments, io: CommandIo): Promise<number> {
       },
     });
     if (isProgressShown) io.err(`\r${" ".repeat(io.columns - 1)}\r`);
-    showOutcome(outcome, given, io, performance.now() - began, corpus);
+    showOutcome(outcome, given, io, corpus);
     if (outcome.findings.length > 0) return EXIT.findings;
     return interrupted ? EXIT_INTERRUPTED : EXIT.clean;
   } finally {

@@ -36,16 +36,15 @@ export function showOutcome(
   outcome: SearchOutcome,
   given: FuzzArguments,
   io: CommandIo,
-  elapsedMs: number,
   corpus: CorpusFolder | null,
 ): void {
-  const seconds = Math.round(elapsedMs) / 1000;
+  const seconds = Math.round(outcome.searchedMs) / 1000;
   const reported = reportedOf(outcome, given, seconds);
   if (given.sarif !== undefined) writeReport("--sarif", given.sarif, sarifOf(reported));
   if (given.junit !== undefined) writeReport("--junit", given.junit, junitOf(reported));
   if (given.lcov !== undefined) writeReport("--lcov", given.lcov, outcome.lcov ?? "");
   if (given.json) {
-    const { lcov: _, ...rest } = outcome;
+    const { lcov: _lcov, searchedMs: _searchedMs, ...rest } = outcome;
     const runsPerSecond = Math.round(outcome.runs / Math.max(0.001, seconds));
     const timing = { seconds, runsPerSecond };
     const report = { ...rest, seed: given.seed, search: given.search, found: outcome.findings[0] ?? null, timing };

@@ -63,6 +63,8 @@ export interface SearchOutcome {
   /** What the driver keeps from scenario to scenario, where that was noticed. */
   readonly drift: string | null;
   readonly lcov: string | null;
+  /** Milliseconds until the threads were through, their start included; what is proved afterwards is not counted. */
+  readonly searchedMs: number;
 }
 
 /** What is asked meanwhile. */
@@ -85,6 +87,7 @@ export async function searchInThreads(
   corpus: readonly string[],
   hooks: SearchHooks,
 ): Promise<SearchOutcome> {
+  const began = performance.now();
   const progress: (ThreadProgress | undefined)[] = [];
   const threads = Array.from({ length: given.jobs }, (_, k) => {
     return new PlayerThread(driver, {
@@ -110,7 +113,8 @@ export async function searchInThreads(
     }),
   );
   for (const end of ends) assertUsable(end, driver);
-  return merged(driver, given, ends, progress);
+  const searchedMs = performance.now() - began;
+  return { ...(await merged(driver, given, ends, progress)), searchedMs };
 }
 
 /** Play one scenario in a thread of its own. */
@@ -187,7 +191,7 @@ async function merged(
   given: FuzzArguments,
   ends: readonly ThreadEnd[],
   progress: readonly (ThreadProgress | undefined)[],
-): Promise<SearchOutcome> {
+): Promise<Omit<SearchOutcome, "searchedMs">> {
   const reports = ends.flatMap((end): Report[] =>
     end.how === "done" && end.message.type === "report" ? [end.message] : [],
   );
