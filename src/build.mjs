@@ -75,7 +75,15 @@ const ENTRIES = {
   cli: "src/cli/index.ts",
 };
 /** For Node alone, or for test runners that bring fast-check: no browser bundle. */
-const NODE_ONLY = new Set(["bench", "bench-child", "campaign", "campaign-player", "cli", "fuzz-arbitraries", "fuzz-worker"]);
+const NODE_ONLY = new Set([
+  "bench",
+  "bench-child",
+  "campaign",
+  "campaign-player",
+  "cli",
+  "fuzz-arbitraries",
+  "fuzz-worker",
+]);
 /** Programs, and what finds programs by the addresses of its own modules: no CommonJS twin. */
 const ESM_ONLY = new Set(["bench", "bench-child", "campaign", "campaign-player", "cli", "fuzz-worker"]);
 
