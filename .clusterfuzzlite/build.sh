@@ -9,7 +9,7 @@ if [ -n "${SRC:-}" ]; then npm ci; fi
 node src/build.mjs --if-stale
 
 # Jazzer.js targets: the module named after the target, its seed corpus beside it.
-for target in core translator ring ndis snapshot capture codec driver; do
+for target in core translator ring ndis snapshot capture codec replay driver; do
   if [ -n "${SRC:-}" ]; then
     sync=--sync
     case $target in ndis | driver) sync= ;; esac # these wait for the machine

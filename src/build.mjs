@@ -70,13 +70,22 @@ const ENTRIES = {
   bench: "bench/index.ts",
   "bench-child": "bench/process/child.ts",
   campaign: "src/campaign/index.ts",
+  "fuzz-worker": "src/cli/fuzz/worker.ts",
   "campaign-player": "src/campaign/player-thread.ts",
   cli: "src/cli/index.ts",
 };
 /** For Node alone, or for test runners that bring fast-check: no browser bundle. */
-const NODE_ONLY = new Set(["bench", "bench-child", "campaign", "campaign-player", "cli", "fuzz-arbitraries"]);
+const NODE_ONLY = new Set([
+  "bench",
+  "bench-child",
+  "campaign",
+  "campaign-player",
+  "cli",
+  "fuzz-arbitraries",
+  "fuzz-worker",
+]);
 /** Programs, and what finds programs by the addresses of its own modules: no CommonJS twin. */
-const ESM_ONLY = new Set(["bench", "bench-child", "campaign", "campaign-player", "cli"]);
+const ESM_ONLY = new Set(["bench", "bench-child", "campaign", "campaign-player", "cli", "fuzz-worker"]);
 
 class BuildError extends Error {}
 

@@ -132,7 +132,7 @@ export async function playRange(subject: Subject, assignment: Assignment, calls:
       const key = findingClass(finding);
       if (!known.has(key)) {
         known.add(key);
-        await piece.shrink(key, player, { scenario, finding, by: job.search, position });
+        await piece.shrink(key, player, { scenario, finding, by: job.search, position }, assignment.folder);
         player.exact = search.exact;
       }
     }
@@ -215,9 +215,10 @@ class PieceBuilder {
     });
   }
 
-  async shrink(key: string, player: ScenarioPlayer, found: FoundScenario): Promise<void> {
+  /** `root`: where the driver lies on this machine, which no reproduction may name. */
+  async shrink(key: string, player: ScenarioPlayer, found: FoundScenario, root: string): Promise<void> {
     const short = await shrinkScenario(player, found);
-    const { text } = await reproduce(player, short.scenario);
+    const { text } = await reproduce(player, short.scenario, { root });
     const before = this.#findings.get(key);
     if (before === undefined) return;
     this.#findings.set(key, { ...before, reproductions: [{ bytes: scenarioToHex(short.scenario), text }] });

@@ -7,14 +7,16 @@ import { type NdisChoices, ShmemError } from "../../bindings/index.js";
 import { type DriverFinding, findingClass } from "./player/checks.js";
 import { ScenarioPlayer, type ScenarioResult } from "./player/player.js";
 import { reproduce } from "./reports/reproduction.js";
-import { decodeScenario, type Scenario, scenarioToHex } from "./scenario/scenario.js";
+import { decodeScenario, encodeScenario, type Scenario, scenarioToHex } from "./scenario/scenario.js";
+import { corpusSearch } from "./searches/corpus.js";
 import { newProgress, type SearchProgress } from "./searches/progress.js";
 import { randomSearch } from "./searches/random.js";
 import { type FoundScenario, runSearch } from "./searches/run.js";
-import { SEARCHES, type Search, type SearchName } from "./searches/search.js";
+import { type FoundBy, SEARCHES, type Search, type SearchName } from "./searches/search.js";
 import { shrinkScenario } from "./searches/shrink.js";
 import { sweepSearch } from "./searches/sweep.js";
 import { systematicSearch } from "./searches/systematic.js";
+import { type Drift, Witnesses } from "./searches/witnesses.js";
 import type { ScenarioCheck } from "./subjects/check.js";
 import type { FuzzDriver } from "./subjects/subject.js";
 
@@ -46,13 +48,23 @@ export interface FuzzOptions {
   readonly keepGoing?: boolean;
   /** Shrink the first finding of each class that is not known. Default true. */
   readonly shrink?: boolean;
+  /** Scenarios to be played before anything is drawn, as bytes: those that an earlier search gave to `onNew`. Default none. */
+  readonly corpus?: readonly Uint8Array[];
+  /** Called with the canonical bytes of each scenario that showed a situation that none before it has. */
+  readonly onNew?: (scenario: Uint8Array) => void;
+  /** Called before each scenario of the search with its position there: for a watchdog. */
+  readonly onPlanned?: (by: FoundBy, position: number) => void;
+  /** Called before each scenario that is played, those of shrinking included: for a watchdog. */
+  readonly onBegin?: (scenario: Scenario) => void;
+  /** Called before each step of a scenario: -1 for power-on, an index of its events, their number for the end. */
+  readonly onStep?: (step: number) => void;
   /** Called after each scenario; false ends the search. */
   readonly goOn?: (progress: SearchProgress) => boolean | Promise<boolean>;
 }
 
 const KEYS: ReadonlySet<string> = new Set([
   ...["seed", "search", "runs", "bound", "cut", "choices", "check", "from", "until", "step"],
-  ...["knownClasses", "keepGoing", "shrink", "goOn"],
+  ...["knownClasses", "keepGoing", "shrink", "corpus", "onNew", "onPlanned", "onBegin", "onStep", "goOn"],
 ]);
 
 /** A finding and how to repeat it. */
@@ -64,10 +76,15 @@ export interface FoundReport {
   /** As short as it could be made; equal to `original` where `shrink` is false. */
   readonly scenario: Scenario;
   /** The search that found it, and the position of `original` there (docs/fuzzing.md). */
-  readonly by: SearchName;
+  readonly by: FoundBy;
   readonly position: number;
   /** `scenario` step by step, with the machine's log. */
   readonly reproduction: string;
+  /**
+   * Whether it was found again when the same scenario was played again. Where it was not, `scenario` is not shrunk and
+   * the reproduction shows nothing wrong: the driver keeps state from scenario to scenario.
+   */
+  readonly repeats: boolean;
   /** Bytes of `scenario` in hexadecimal: `ndis-shmem fuzz DRIVER --scenario HEX`. */
   readonly hex: string;
 }
@@ -80,7 +97,7 @@ export interface FindingClass {
   readonly count: number;
   /** The one with the least position of the search that met it first. */
   readonly first: {
-    readonly by: SearchName;
+    readonly by: FoundBy;
     readonly position: number;
     readonly finding: DriverFinding;
     /** Canonical bytes of that scenario, not shrunk, in hexadecimal. */
@@ -88,6 +105,25 @@ export interface FindingClass {
   };
   /** The first one shrunk; null where the class is known or `shrink` is false. */
   readonly report: FoundReport | null;
+}
+
+/** States and situations that a search has shown, in a form that merges with that of other searches. */
+export class Coverage {
+  /** `stateNumber` of each state; a million at most. Merged by union. */
+  readonly stateNumbers: ReadonlySet<number>;
+  /** One bit for each situation, 152 bytes. Merged by `or`. */
+  readonly situationBits: Uint8Array;
+
+  constructor(stateNumbers: ReadonlySet<number>, situationBits: Uint8Array) {
+    this.stateNumbers = stateNumbers;
+    this.situationBits = situationBits;
+  }
+
+  /** Counts in place of a million numbers. */
+  toJSON(): { readonly states: number; readonly situationBits: string } {
+    const situationBits = Array.from(this.situationBits, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return { states: this.stateNumbers.size, situationBits };
+  }
 }
 
 /** What a search found. */
@@ -108,8 +144,12 @@ export interface FuzzReport {
   readonly lastNewState: number;
   /** systematic: whether every scenario up to the bound was tried; undefined for the others. */
   readonly exhausted: boolean | undefined;
+  /** What the numbers above count, to be merged with that of other searches. In JSON: counts and bits. */
+  readonly coverage: Coverage;
   /** The first finding of a class that is not known; null where there was none. */
   readonly found: FoundReport | null;
+  /** What the driver keeps from scenario to scenario, where that was noticed: null where not. */
+  readonly drift: Drift | null;
   /** Every class that was met, in the order of their first findings. */
   readonly classes: readonly FindingClass[];
 }
@@ -143,19 +183,26 @@ export async function fuzzDriver(driver: FuzzDriver, options: FuzzOptions = {}):
       const isKnown = classes.note(found);
       return isKnown || keepGoing;
     },
+    planned: (by: FoundBy, position: number): void => options.onPlanned?.(by, position),
+    shown: (scenario: Scenario): void => options.onNew?.(encodeScenario(scenario)),
   };
+  const witnesses = new Witnesses(player);
+  const corpus = (options.corpus ?? []).map(decodeScenario);
   let exhausted: boolean | undefined;
-  for (const open of plan(search, { seed, from, until, step, bound, cut })) {
+  const searches = plan(search, { seed, from, until, step, bound, cut });
+  for (const open of corpus.length === 0 ? searches : [() => corpusSearch(corpus), ...searches]) {
     const one = open();
-    const isThrough = await runSearch(player, one, progress, calls);
+    const isThrough = await runSearch(player, one, progress, calls, witnesses);
     if (one.name === "systematic") exhausted = isThrough;
     if (!isThrough) break;
   }
+  await witnesses.check(progress.runs);
   const { events, states, situations, lastNewState } = progress;
   const counts = { runs: progress.runs, events, states: states.size, situations, lastNewState, exhausted };
+  const coverage = new Coverage(states, player.situations.bits.slice());
   const written = await classes.report(async (found) => reportOf(player, found, shrink));
   const found = written.find((one) => one.report !== null)?.report ?? null;
-  return { driver: driver.name, seed, search, ...counts, found, classes: written };
+  return { driver: driver.name, seed, search, ...counts, coverage, found, drift: witnesses.drift, classes: written };
 }
 
 interface Range {
@@ -221,10 +268,15 @@ class ClassCounts {
 }
 
 async function reportOf(player: ScenarioPlayer, found: FoundScenario, shrink: boolean): Promise<FoundReport> {
-  const { scenario, finding } = shrink ? await shrinkScenario(player, found) : found;
-  const { text } = await reproduce(player, scenario);
   const { by, position, scenario: original } = found;
-  return { finding, original, scenario, by, position, reproduction: text, hex: scenarioToHex(scenario) };
+  const key = findingClass(found.finding);
+  const { finding: again } = await player.play(original);
+  const repeats = again !== null && findingClass(again) === key;
+  const { scenario } = shrink && repeats ? await shrinkScenario(player, found) : found;
+  const { text, finding } = await reproduce(player, scenario);
+  // The last play keeps stacks, which the search does not.
+  const last = finding !== null && findingClass(finding) === key ? finding : found.finding;
+  return { finding: last, original, scenario, by, position, reproduction: text, repeats, hex: scenarioToHex(scenario) };
 }
 
 /** Play one scenario, given as an object or as bytes. */
@@ -236,8 +288,13 @@ export function replayScenario(
   return playerOf(driver, options).play(scenario instanceof Uint8Array ? decodeScenario(scenario) : scenario);
 }
 
-function playerOf(driver: FuzzDriver, { choices, check }: Pick<FuzzOptions, "choices" | "check">): ScenarioPlayer {
+function playerOf(
+  driver: FuzzDriver,
+  { choices, check, onBegin, onStep }: Pick<FuzzOptions, "choices" | "check" | "onBegin" | "onStep">,
+): ScenarioPlayer {
   return new ScenarioPlayer(driver, {
+    ...(onBegin === undefined ? {} : { begin: onBegin }),
+    ...(onStep === undefined ? {} : { step: onStep }),
     ...(choices === undefined ? {} : { choices }),
     ...(check === undefined ? {} : { check }),
   });

@@ -13,6 +13,7 @@
  * docs/fuzzing.md is the guide.
  */
 export {
+  Coverage,
   type FindingClass,
   type FoundReport,
   type FuzzOptions,
@@ -20,9 +21,14 @@ export {
   fuzzDriver,
   replayScenario,
 } from "./fuzz-driver.js";
-export { type DriverFinding, findingClass } from "./player/checks.js";
-export { ScenarioPlayer, type ScenarioPlayerOptions, type ScenarioResult } from "./player/player.js";
-export { reproduce } from "./reports/reproduction.js";
+export { type DriverFinding, findingClass, findingLines } from "./player/checks.js";
+export { runningCallName, ScenarioPlayer, type ScenarioPlayerOptions, type ScenarioResult } from "./player/player.js";
+export { SITUATION_BYTES, Situations } from "./player/situations.js";
+export { githubOf } from "./reports/github.js";
+export { junitOf } from "./reports/junit.js";
+export { locationsOf, type ReportedFinding, type ReportedSearch, type SourceLocation } from "./reports/location.js";
+export { type ReproduceOptions, type Reproduction, reproduce } from "./reports/reproduction.js";
+export { sarifOf } from "./reports/sarif.js";
 export { type TestFramework, testSource } from "./reports/test-source.js";
 export {
   type AllocationFault,
@@ -31,6 +37,15 @@ export {
 } from "./scenario/allocation-fault.js";
 export { describeEvent, describeSetup } from "./scenario/describe.js";
 export {
+  canonicalScenario,
+  MOST_REPLAY_BYTES,
+  parseReplay,
+  parseScenarioBytes,
+  parseScenarioHex,
+  type Replay,
+  replayText,
+} from "./scenario/replay-file.js";
+export {
   decodeScenario,
   EVENT_HELP,
   EVENT_KINDS,
@@ -38,6 +53,7 @@ export {
   encodeScenario,
   eventByte,
   MEMORIES,
+  MOST_EVENTS,
   type Scenario,
   type ScenarioEvent,
   type ScenarioEventKind,
@@ -46,10 +62,11 @@ export {
 export { type SearchProgress, stateNumber } from "./searches/progress.js";
 export { randomSearch, scenarioOf } from "./searches/random.js";
 export type { FoundScenario } from "./searches/run.js";
-export { type Outcome, type Planned, SEARCHES, type Search, type SearchName } from "./searches/search.js";
+export { type FoundBy, type Outcome, type Planned, SEARCHES, type Search, type SearchName } from "./searches/search.js";
 export { shrinkScenario } from "./searches/shrink.js";
 export { SWEEP_STRIDE, sweepScenario, sweepSearch } from "./searches/sweep.js";
 export { systematicSearch } from "./searches/systematic.js";
+export type { Drift } from "./searches/witnesses.js";
 export { CorePlayer, type OpenCore, type RewindableCore } from "./sequences/core-player.js";
 export { EXHAUSTIVE_OPTIONS, EXHAUSTIVE_STEPS, type ExhaustiveResult, exhaust } from "./sequences/exhaustive.js";
 export { GEOMETRIES, type Geometry, geometryOf } from "./sequences/geometries.js";
@@ -66,9 +83,10 @@ export {
   type OperationKind,
 } from "./sequences/sequence.js";
 export { SmallModel } from "./sequences/small-model.js";
+export { acceptsHandles } from "./subjects/accepts-handles.js";
 export { BUILT_IN_DRIVERS, subjectOf } from "./subjects/built-in-drivers.js";
 export type { ScenarioCheck, ScenarioView } from "./subjects/check.js";
-export { driverOf } from "./subjects/module.js";
+export { type DriverModule, driverOf } from "./subjects/module.js";
 export { NoiseDevice } from "./subjects/noise-device.js";
 export type { FuzzDevice, FuzzDriver, FuzzWire } from "./subjects/subject.js";
 export { TARGETS } from "./targets/registry.js";

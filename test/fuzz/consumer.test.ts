@@ -2,7 +2,7 @@
  * A new user's path, as docs/fuzzing.md tells it: the packed package in an empty program, the driver of the page, a
  * finding, two generated tests that fail, the mend of the page, and the same tests passing.
  */
-// timeout: 180 s
+// timeout: 400 s
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -88,16 +88,7 @@ async function writeResults(
       const subject = Object.keys(manifest.files).length === 0 ? manifest.entry : `./${manifest.entry}`;
       const again = `ndis-shmem fuzz ${subject} --scenario ${shortest.bytes}`;
       const { search, seed, scenario: position } = finding.first;
-      const replay = {
-        driver: subject,
-        seed,
-        search,
-        position,
-        rule: finding.rule,
-        scenario: shortest.bytes,
-        events: scenario.events,
-      };
-      put(`${base}.replay.json`, `${JSON.stringify(replay, null, 2)}\n`);
+      put(`${base}.replay.json`, fuzz.replayText(subject, scenario, finding, { seed, search, position }));
       put(`${base}.txt`, `${shortest.text}\nagain:  ${again}\n`);
       if (!isModule) continue;
       const { rule, code, call, message } = finding;

@@ -10,7 +10,7 @@
 import { performance } from "node:perf_hooks";
 import { EXIT } from "../../report/index.js";
 import type { CommandIo } from "../command.js";
-import type { FuzzArguments } from "./fuzz.js";
+import type { FuzzArguments } from "./arguments.js";
 
 const WARM_UP_MS = 1000;
 const WINDOW_MS = 200;

@@ -4,14 +4,20 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { EXIT } from "../../report/index.js";
 import { type CommandIo, UsageError } from "../command.js";
-import type { FuzzArguments } from "./fuzz.js";
+import type { FuzzArguments } from "./arguments.js";
 
 /** Play one target, or all of them, each for the given time. */
 export async function fuzzTargets(given: FuzzArguments, io: CommandIo): Promise<number> {
   const { playContained, playTarget, TARGETS } = await import("../../fuzz/index.js");
+  if (given.target === "help") {
+    for (const { name, summary } of TARGETS) io.out(`${name.padEnd(12)}${summary}\n`);
+    return EXIT.clean;
+  }
   const wanted = TARGETS.filter((one) => given.target === "all" || one.name === given.target);
   if (wanted.length === 0)
-    throw new UsageError(`no target \`${given.target}\`; there are ${TARGETS.map((one) => one.name).join(", ")}`);
+    throw new UsageError(
+      `--target takes all, help, ${TARGETS.map((one) => one.name).join(", ")}, not \`${given.target}\``,
+    );
   const results: unknown[] = [];
   let findings = 0;
   const limit = Error.stackTraceLimit;
@@ -69,6 +75,6 @@ function filesOf(folder: string): string[] {
       .filter((path) => statSync(path).isFile())
       .sort();
   } catch {
-    throw new UsageError(`the corpus folder ${folder} cannot be read`);
+    throw new UsageError(`--corpus is \`${folder}\`, which is no folder that can be read`);
   }
 }

@@ -126,6 +126,9 @@ export const MEMORIES: readonly string[] = [
   "an eighth of that",
 ];
 
+/** Events of a scenario that comes from outside: a hundred times as many as the longest one that is drawn. */
+export const MOST_EVENTS = 10_000;
+
 const HEADER_BYTES = 4;
 const EVENT_BYTES = 4;
 

@@ -12,6 +12,9 @@ import type { Scenario } from "../scenario/scenario.js";
 /** How scenarios are chosen (docs/fuzzing.md, "Scenarios and searches"). */
 export type SearchName = "random" | "sweep" | "systematic";
 
+/** What a scenario came from: a search, or the corpus of an earlier one. */
+export type FoundBy = SearchName | "corpus";
+
 /** Every search. */
 export const SEARCHES: readonly SearchName[] = ["random", "sweep", "systematic"];
 
@@ -34,7 +37,7 @@ export interface Planned {
 
 /** One search over one range. */
 export interface Search {
-  readonly name: SearchName;
+  readonly name: FoundBy;
   /** States count as equal only where the bytes of live blocks and the armed failures are: it leaves equal states once. */
   readonly exact: boolean;
   /** The next scenario; undefined at the end. `before`: what the last one came to, undefined at the beginning. */

@@ -23,6 +23,8 @@ export interface FuzzDriver extends MiniportDriver {
   readonly arenaBytes?: number;
   /** 32: all of it below 4 GiB. 64 (default): above it, so that a lost high half is found. */
   readonly addressing?: 32 | 64;
+  /** Makes the driver again, for each scenario: nothing of it is left from the one before. */
+  readonly fresh?: () => MiniportDriver;
   /** What the driver reads as its settings, for the scenario's `variant`, 0 to 255. */
   readonly settings?: (variant: number) => Readonly<Record<string, unknown>>;
 }

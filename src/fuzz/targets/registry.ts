@@ -1,10 +1,11 @@
-/** The registry: every target of ours, by name. `ndis-shmem fuzz --target NAME --seed N` plays one. */
+/** The registry: every target, by name. `ndis-shmem fuzz --target NAME --seed N` plays one. */
 
 import { captureTarget } from "./capture.js";
 import { codecTarget } from "./codec.js";
 import { coreTarget, ringTarget, translatorTarget } from "./core.js";
 import { ndisTarget } from "./ndis.js";
 import { recordingTargets } from "./recordings.js";
+import { replayTarget } from "./replay.js";
 import { snapshotTarget } from "./snapshot.js";
 import type { TargetEntry } from "./target.js";
 
@@ -18,4 +19,5 @@ export const TARGETS: readonly TargetEntry[] = [
   captureTarget,
   codecTarget,
   ...recordingTargets,
+  replayTarget,
 ];
