@@ -24,6 +24,7 @@ export {
   type Row,
   type RowSettings,
   runBench,
+  type WrongSubject,
 } from "./run/index.js";
 export { installedSubjects, type Where } from "./subjects/index.js";
 export { type Spread, TIME_LIMITS, type TimeLimits } from "./timing/index.js";

@@ -71,7 +71,7 @@ function fits(subject: Subject, workload: Workload, arenaBytes: number): boolean
 export function leastArena(subject: Subject, workload: Workload, tolerance: number): number | undefined {
   const { frameSize } = workload;
   const { payload } = peaks(workload);
-  let low = Math.floor(payload / frameSize) - 1; // too little, or as good as
+  let low = Math.max(0, Math.floor(payload / frameSize) - 1); // too little, or as good as
   let high = Math.ceil(payload / frameSize);
   while (!fits(subject, workload, high * frameSize)) {
     low = high;

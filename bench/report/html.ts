@@ -1,7 +1,17 @@
 /** Results as one page that needs nothing else: no network, no script. */
 import { describeMachine, type Results, type Row } from "../run/index.js";
 import { barChart, type Colours, escapeXml, memoryChart, tailChart } from "./charts.js";
-import { arenaRatios, bytesText, failureText, figure, frameUse, groupsOf, PLACES, ratioTo } from "./text.js";
+import {
+  arenaRatios,
+  bytesText,
+  failureText,
+  figure,
+  frameUse,
+  groupsOf,
+  PLACES,
+  ratioTo,
+  wrongLines,
+} from "./text.js";
 
 /** Okabe and Ito's colours, told apart by almost everybody; the first is ours. */
 const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8d7f00", "#767676"] as const;
@@ -116,7 +126,9 @@ export function htmlReport(results: Results, baseline: string): string {
   const subjects = [...results.rows, ...results.tails, ...results.spaces].map((one) => one.subject);
   const named = [...new Set(subjects)];
   const colours: Colours = new Map(named.map((subject, i) => [subject, i % PALETTE.length]));
-  const findings = results.disagreements.map((finding) => `<li>${escapeXml(finding)}</li>`).join("");
+  const findings = [...wrongLines(results).map((line) => line.slice(2)), ...results.disagreements]
+    .map((finding) => `<li>${escapeXml(finding)}</li>`)
+    .join("");
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>ndis-shmem bench</title>
@@ -124,7 +136,7 @@ export function htmlReport(results: Results, baseline: string): string {
 <body>
 <h1>ndis-shmem: allocation latency</h1>
 <p>${escapeXml(describeMachine(results.machine))}<br><code>${escapeXml(results.command)}</code></p>
-${findings === "" ? "" : `<div class="warn"><p>Subjects disagree that should not:</p><ul>${findings}</ul></div>`}
+${findings === "" ? "" : `<div class="warn"><p>Not as it should be:</p><ul>${findings}</ul></div>`}
 ${placeSection(results, "wasm", baseline, colours)}
 ${placeSection(results, "js", baseline, colours)}
 ${tailSection(results, colours)}

@@ -94,7 +94,8 @@ function rowLines(rows: readonly Row[], baseline: string): readonly string[] {
   for (const where of ["wasm", "js"] as const) {
     const groups = groupsOf(rows, where);
     if (groups.length === 0) continue;
-    lines.push("", `${PLACES[where]} (ns per operation, ratio to ${baseline})`, "");
+    const hasBaseline = groups.some((group) => group.some((row) => row.subject === baseline));
+    lines.push("", `${PLACES[where]} (ns per operation${hasBaseline ? `, ratio to ${baseline}` : ""})`, "");
     for (const group of groups) {
       const reference = group.find((row) => row.subject === baseline);
       for (const [i, row] of group.entries()) lines.push(line(row, i === 0, reference));
@@ -173,9 +174,18 @@ function spaceLines(spaces: readonly Space[]): readonly string[] {
     );
     last = space.workload;
   }
-  lines.push("", "least arena over the best subject's, geometric mean:");
-  for (const [subject, ratio] of arenaRatios(spaces)) lines.push(`  ${subject.padEnd(16)}${ratio.toFixed(3)}`);
+  const ratios = [...arenaRatios(spaces)].filter(([, ratio]) => !Number.isNaN(ratio));
+  if (ratios.length > 0) lines.push("", "least arena over the best subject's, geometric mean:");
+  for (const [subject, ratio] of ratios) lines.push(`  ${subject.padEnd(16)}${ratio.toFixed(3)}`);
   return lines;
+}
+
+/** Subjects without a row, and why. */
+export function wrongLines({ wrong = [] }: Results): readonly string[] {
+  return wrong.map(
+    ({ subject, workload, where, operation, message }) =>
+      `! ${subject} has no row for ${workload} (${where}): at operation ${operation} it ${message}`,
+  );
 }
 
 /** All of it. `baseline` is the subject that ratios refer to. */
@@ -186,6 +196,7 @@ export function textReport(results: Results, baseline: string): string {
   lines.push(...spaceLines(results.spaces));
   const samples = new Set(results.rows.map((row) => row.samples));
   if (samples.size > 0) lines.push("", `medians of ${[...samples].join(" or ")} samples; sink ${results.sink}`);
+  lines.push(...wrongLines(results));
   for (const finding of results.disagreements) lines.push(`! ${finding}`);
   return `${lines.join("\n")}\n`;
 }

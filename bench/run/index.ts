@@ -2,4 +2,4 @@
 export { MODE_NAMES } from "./modes.js";
 export { type Plan, runBench } from "./plan.js";
 export { describeMachine, type Machine, parseResults, type Results } from "./results.js";
-export { measureRows, type Row, type RowSettings } from "./rows.js";
+export { measureRows, type Row, type RowSettings, type WrongSubject } from "./rows.js";

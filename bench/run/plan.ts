@@ -5,7 +5,7 @@ import { type Subject, subjectNamed, type Where } from "../subjects/index.js";
 import { makeWorkload, type Recording, type WorkloadSource } from "../workloads/index.js";
 import { MODES, measureSpaces } from "./modes.js";
 import { type Results, thisMachine } from "./results.js";
-import { disagreements, measureRows, type Row, type RowSettings } from "./rows.js";
+import { disagreements, measureRows, type Row, type RowSettings, type WrongSubject } from "./rows.js";
 
 /** What to run. */
 export interface Plan extends RowSettings {
@@ -51,6 +51,7 @@ function ableAt(subjects: readonly Chosen[], workload: WorkloadSource, where: Wh
 export async function runBench(plan: Plan, progress: (text: string) => void = () => {}): Promise<Results> {
   const subjects = await Promise.all(plan.subjects.map(async (name) => ({ name, subject: await subjectNamed(name) })));
   const rows: Row[] = [];
+  const wrong: WrongSubject[] = [];
   const tails: Tail[] = [];
   const spaces: Space[] = [];
   let sink = 0;
@@ -62,7 +63,9 @@ export async function runBench(plan: Plan, progress: (text: string) => void = ()
       const names = able.map(({ name }) => name);
       const measured = await measureRows(workload, where, names, plan);
       // A subject from a file is listed under the name that it gives itself.
-      rows.push(...measured.rows.map((row, i) => ({ ...row, subject: able[i]?.subject.name ?? row.subject })));
+      const named = (given: string): string => able.find(({ name }) => name === given)?.subject.name ?? given;
+      rows.push(...measured.rows.map((row) => ({ ...row, subject: named(row.subject) })));
+      wrong.push(...measured.wrong.map((one) => ({ ...one, subject: named(one.subject) })));
       sink += measured.sink;
     }
   }
@@ -92,6 +95,7 @@ export async function runBench(plan: Plan, progress: (text: string) => void = ()
     machine: thisMachine(),
     command: plan.command,
     rows,
+    wrong,
     tails,
     spaces,
     disagreements: disagreements(rows),

@@ -5,7 +5,7 @@
 import { cpus, totalmem } from "node:os";
 import { ShmemError } from "../../bindings/core/index.js";
 import type { Space, Tail } from "../measurements/index.js";
-import type { Row } from "./rows.js";
+import type { Row, WrongSubject } from "./rows.js";
 
 /** Where figures come from. Ratios carry over to another machine better than figures. */
 export interface Machine {
@@ -24,6 +24,8 @@ export interface Results {
   /** The command line that made them. */
   readonly command: string;
   readonly rows: readonly Row[];
+  /** Subjects that have no row because of what they answered; absent in older results. */
+  readonly wrong?: readonly WrongSubject[];
   /** The slowest single operations. */
   readonly tails: readonly Tail[];
   /** Memory that recordings need. */

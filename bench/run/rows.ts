@@ -7,6 +7,7 @@
  * placement, which is worth half a nanosecond and more.
  */
 import { type Job, Measurer } from "../process/index.js";
+import type { WrongAnswer } from "../replay/index.js";
 import type { Where } from "../subjects/index.js";
 import { type Quartiles, spreadOf, type TimeLimits } from "../timing/index.js";
 import type { WorkloadSource } from "../workloads/index.js";
@@ -40,6 +41,13 @@ export interface RowSettings {
   readonly limits: TimeLimits;
 }
 
+/** A subject that gave an answer that no allocator gives: it has no row. */
+export interface WrongSubject extends WrongAnswer {
+  readonly workload: string;
+  readonly where: Where;
+  readonly subject: string;
+}
+
 interface Tally {
   readonly subject: string;
   readonly ns: number[];
@@ -52,19 +60,27 @@ export async function measureRows(
   where: Where,
   subjects: readonly string[],
   settings: RowSettings,
-): Promise<{ readonly rows: readonly Row[]; readonly sink: number }> {
-  const tallies: Tally[] = subjects.map((subject) => ({ subject, ns: [], row: undefined }));
+): Promise<{ readonly rows: readonly Row[]; readonly wrong: readonly WrongSubject[]; readonly sink: number }> {
+  let tallies: Tally[] = subjects.map((subject) => ({ subject, ns: [], row: undefined }));
+  const wrong: WrongSubject[] = [];
   const { processes, limits } = settings;
   let sink = 0;
   for (let i = 0; i < processes; i += 1) {
     const rounds = Math.ceil((settings.rounds * (i + 1)) / processes) - Math.ceil((settings.rounds * i) / processes);
-    const measurers = tallies.map(() => new Measurer());
+    let measurers = tallies.map(() => new Measurer());
     try {
       for (const [s, tally] of tallies.entries()) {
         const job: Job = { subject: tally.subject, where, workload, limits };
-        const opened = await (measurers[s] as Measurer).open(job);
-        tally.row = { ...opened, operations: 0 };
+        const { wrong: answer, ...opened } = await (measurers[s] as Measurer).open(job);
+        if (answer === undefined) tally.row = { ...opened, operations: 0 };
+        else {
+          wrong.push({ workload: workload.name, where, subject: tally.subject, ...answer });
+          tally.row = undefined;
+          measurers[s]?.close();
+        }
       }
+      measurers = measurers.filter((_, s) => tallies[s]?.row !== undefined);
+      tallies = tallies.filter(({ row }) => row !== undefined);
       for (let round = 0; round < rounds; round += 1) {
         for (const [s, tally] of tallies.entries()) {
           const answer = await (measurers[s] as Measurer).sample();
@@ -81,7 +97,7 @@ export async function measureRows(
     if (row === undefined) throw new Error("a row without a process");
     return { workload: workload.name, where, subject, nsPerOp: spreadOf(ns), samples: ns.length, ...row };
   });
-  return { rows, sink };
+  return { rows, wrong, sink };
 }
 
 /** Rows that replayed another sequence, or ended with other blocks live, than the first of their group. */

@@ -15,6 +15,7 @@ function open(): LoopModule {
 
 export const loop: Subject = {
   name: "loop",
+  isEmpty: true,
   summary: "no allocator: the loop, and across the boundary an empty call",
 
   openInside(workload: Workload): WasmReplayer {

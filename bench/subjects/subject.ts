@@ -14,6 +14,8 @@ export type Place = Pick<Workload, "arenaBytes" | "frameSize">;
 export interface Subject {
   /** Stable: reports are compared by it. */
   readonly name: string;
+  /** It is no allocator: what it answers is not looked at. */
+  readonly isEmpty?: boolean;
   /** One line for people. */
   readonly summary: string;
   /** The allocator, the workload's operations and the loop. */

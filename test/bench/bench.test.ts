@@ -46,7 +46,7 @@ export function reset({ arenaBytes }) { top = 8; end = arenaBytes; live = 0; }
 export function allocate(bytes) {
   if (top + bytes > end) return 0;
   const at = top;
-  top += bytes;
+  top += (bytes + 7) & ~7;
   live += 1;
   return at;
 }

@@ -1,5 +1,5 @@
 /** `ndis-shmem bench` as a user types it: what it prints, what it refuses, how it ends. Nothing here asserts a time. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -47,7 +47,10 @@ test("a recording and a subject of the user's are measured, space included", asy
   );
   writeFileSync(recording, lines.join(""));
   const mine = join(folder, "mine.mjs");
-  writeFileSync(mine, "let top = 8;\nexport const allocate = (n) => (top += n) - n;\nexport function free() {}\n");
+  writeFileSync(
+    mine,
+    "let top = 8;\nexport const allocate = (n) => (top += (n + 7) & ~7) - ((n + 7) & ~7);\nexport function free() {}\n",
+  );
   const result = await bench(
     ...TINY,
     "--recording",
@@ -61,6 +64,48 @@ test("a recording and a subject of the user's are measured, space included", asy
   assert.is(result.code, 0, result.err);
   assert.match(result.out, /\| some \| [\d.]+/);
   assert.match(result.out, /\| some \| mine \|/);
+});
+
+test("a subject that is no allocator has no row, and its first wrong operation is told", async () => {
+  for (const [name, body, why] of [
+    [
+      "constant",
+      "export const allocate = () => 64; export const free = () => {};",
+      /operation 2 it answered .*inside the \d+ live bytes at 64/,
+    ],
+    [
+      "nan",
+      "export const allocate = () => NaN; export const free = () => {};",
+      /operation 1 it answered .*NaN, which is no address/,
+    ],
+    [
+      "nothing",
+      "export const allocate = () => {}; export const free = () => {};",
+      /operation 1 it answered .*undefined/,
+    ],
+    [
+      "odd",
+      "let top = 1; export const allocate = (n) => (top += 2 * n) - n; export const free = () => {};",
+      /no multiple of 8/,
+    ],
+    [
+      "far",
+      "let top = 8; export const allocate = () => (top += 2 ** 30); export const free = () => {};",
+      /more than twice the arena/,
+    ],
+    [
+      "throws",
+      "let n = 0; export const allocate = () => { if (++n > 5) throw new RangeError('six'); return n * 65536; }; export const free = () => {};",
+      /operation 6 it allocate threw RangeError: six/,
+    ],
+  ] as const) {
+    const file = join(folder, `${name}.mjs`);
+    writeFileSync(file, body);
+    const { code, out, err } = await bench(...TINY, "--workload", "churn50", "--where", "js", "--subject", file);
+    assert.is(code, 1, `${name}: ${err}`);
+    assert.match(out, new RegExp(`${name} has no row for churn50`), name);
+    assert.match(out, why, name);
+  }
 });
 
 test("--help says everything in 80 columns", async () => {
@@ -78,6 +123,7 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
   [["--rounds", "1e3"], /--rounds/],
   [["--processes", "-1"], /--processes|argument/],
   [["--seed", "0"], /--seed/],
+  [["--baseline", "nope", "--subject", "ndis-shmem"], /--baseline takes one of the subjects measured, not `nope`/],
   [["--frame", "100"], /power of two/],
   [["--frame", "32"], /power of two/],
   [["--subject", "nobody"], /no subject "nobody"/],
@@ -99,12 +145,22 @@ test("what a user gets wrong is said in one line, with exit code 2 and nothing m
   }
 });
 
-test("a damaged recording is refused with its file, line and column", async () => {
-  const file = join(folder, "damaged.trace");
-  writeFileSync(file, "Alloc(5),\nFree(0),\nFree(x),\n");
-  const { code, err } = await bench("--recording", file);
-  assert.is(code, 2);
-  assert.match(err, /damaged\.trace: BAD_TRACE: line 3, column 6/);
+test("recordings: a file that is none is refused, in a folder it is left out, tiny ones are measured", async () => {
+  const none = join(folder, "none.txt");
+  writeFileSync(none, "hello\n");
+  assert.match((await bench("--recording", none)).err, /none\.txt: BAD_TRACE: line 1, column 1/);
+  const many = join(folder, "many");
+  mkdirSync(many);
+  assert.match((await bench("--recording", many)).err, /holds no file/);
+  writeFileSync(join(many, "NOTES"), "hello\n");
+  assert.match((await bench("--recording", many)).err, /there is no recording in/);
+  writeFileSync(join(many, "tiny.csv"), "id,lower,upper,size\nb1,0,3,4\n");
+  const { code, out, err } = await bench(...TINY, "--recording", many, "--subject", "ndis-shmem");
+  assert.is(code, 0, err);
+  assert.match(err, /NOTES is left out: BAD_TRACE/);
+  assert.match(out, /tiny +ndis-shmem +4 B +64 B/);
+  assert.not.match(out, /NaN/);
+  assert.not.match(out, /ratio to/);
 });
 
 test.run();

@@ -4,8 +4,8 @@
  * Everything is measured in processes of its own (bench/process/measurer.ts); this file reads the options, chooses what to run,
  * and writes the results as a table, a page or JSON.
  */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import {
   compareReport,
@@ -28,6 +28,7 @@ import {
 import { ShmemError } from "../../../bindings/index.js";
 import { EXIT } from "../../report/index.js";
 import { type Command, type CommandIo, parseBytes, parseInteger, UsageError } from "../command.js";
+import { inputsOf, shortName } from "../replay/inputs.js";
 
 const QUICK: readonly string[] = ["lifo4k", "churn50", "churn90", "nic", "page50"];
 const QUICK_SUBJECTS: readonly string[] = ["ndis-shmem", "typescript-twin", "as-tlsf"];
@@ -54,9 +55,9 @@ counting one each, with named peers replaying the same operations.
 
   --workload A,B     what to measure; default: all but recording
                      ${listed([...WORKLOADS.map((one) => one.name), "recording", ...MODE_NAMES])}
-  --recording PATH   a recording of a real program (wee_alloc, Android's
-                     memory_replay, minimalloc, .rep, plain; text, gzip, zip),
-                     or a folder of them; implies --workload recording
+  --recording PATH   a recording of a real program, in any form that
+                     \`replay\` reads, or a folder of them; implies --workload
+                     recording
   --where PLACE      wasm (one call, many operations), js (one call, one
                      operation) or both (default)
   --subject NAME     an allocator, or a module of yours (./mine.mjs exporting
@@ -73,7 +74,8 @@ counting one each, with named peers replaying the same operations.
   --json             one JSON object on stdout and nothing else
   --help             this text
 
-exit codes: 0 measured, 1 subjects disagree that should not, 2 usage
+exit codes: 0 measured, 1 subjects disagree that should not, or one gave an
+            answer that no allocator gives, 2 usage
 `;
 
 interface Options {
@@ -91,7 +93,7 @@ export const benchCommand: Command = {
   summary: "measure allocation latency against other allocators",
   help: () => HELP,
   run: async (args, io) => {
-    const { plan, baseline, output, html, earlier } = await optionsFrom(args);
+    const { plan, baseline, output, html, earlier } = await optionsFrom(args, io);
     try {
       const results = await runBench(plan, progressOn(io));
       if (html !== null) save(html, htmlReport(results, baseline));
@@ -99,7 +101,7 @@ export const benchCommand: Command = {
       else if (output === "markdown") io.out(markdownReport(results, baseline));
       else io.out(textReport(results, baseline));
       if (earlier !== null) (output === "text" ? io.out : io.err)(`\n${compareReport(earlier, results)}`);
-      return results.disagreements.length === 0 ? EXIT.clean : EXIT.findings;
+      return results.disagreements.length + (results.wrong ?? []).length === 0 ? EXIT.clean : EXIT.findings;
     } catch (error) {
       if (error instanceof ShmemError) throw new UsageError(error.message);
       throw error;
@@ -116,7 +118,7 @@ function progressOn(io: CommandIo): (text: string) => void {
 
 const TINY_RECORDING = 1000;
 
-async function optionsFrom(args: readonly string[]): Promise<Options> {
+async function optionsFrom(args: readonly string[], io: CommandIo): Promise<Options> {
   const values = read(args);
   const quick = values.quick === true;
   const subjects = values.subject ?? (await usualSubjects(quick));
@@ -128,7 +130,7 @@ async function optionsFrom(args: readonly string[]): Promise<Options> {
     ...(values.seed !== undefined && { seed: parseInteger("--seed", values.seed, 1, 0xffffffff) }),
     ...(frame !== undefined && { frameSize: frame }),
   };
-  const recordings = names.includes("recording") ? await recordingsIn(values.recording ?? [SHARED], frame) : [];
+  const recordings = names.includes("recording") ? await recordingsIn(values.recording ?? [SHARED], frame, io) : [];
   const plan: Plan = {
     workloads: names
       .filter((name) => WORKLOADS.some((one) => one.name === name))
@@ -144,6 +146,7 @@ async function optionsFrom(args: readonly string[]): Promise<Options> {
     limits: quick ? { warmUpMs: 60, budgetMs: 200 } : TIME_LIMITS,
     command: ["ndis-shmem", "bench", ...args].join(" "),
   };
+  checkBaseline(values.baseline, plan);
   if (values.json === true && values.markdown === true)
     throw new UsageError("--json and --markdown exclude each other");
   return {
@@ -153,6 +156,12 @@ async function optionsFrom(args: readonly string[]): Promise<Options> {
     html: values.html ?? null,
     earlier: values.compare === undefined ? null : earlierResults(values.compare),
   };
+}
+
+/** The subject that ratios refer to must be among those measured, where it is named. */
+function checkBaseline(given: string | undefined, { subjects }: Plan): void {
+  if (given === undefined || subjects.some((name) => name === given || basename(name).startsWith(`${given}.`))) return;
+  throw new UsageError(`--baseline takes one of the subjects measured, not \`${given}\`: ${subjects.join(", ")}`);
 }
 
 function earlierResults(file: string): Results {
@@ -197,33 +206,25 @@ function namesOf(given: readonly string[] | undefined, quick: boolean, recording
 /** Where recordings lie that come with no package, seen from the project. */
 const SHARED = "../shared/traces";
 
-function filesIn(path: string): readonly string[] {
-  let isFolder: boolean;
-  try {
-    isFolder = statSync(path).isDirectory();
-  } catch (error) {
-    throw new UsageError(`recording ${path}: ${(error as NodeJS.ErrnoException).code}`);
-  }
-  if (!isFolder) return [path];
-  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((file) => /\.(?:trace|rep|zip|gz)$|\.\d+\.csv$/.test(file))
-    .sort();
-}
-
-async function recordingsIn(paths: readonly string[], frame: number | undefined): Promise<readonly Recording[]> {
+/** The recordings under the paths. In a folder what is no recording is passed over; a file that is named must be one. */
+async function recordingsIn(
+  paths: readonly string[],
+  frame: number | undefined,
+  io: CommandIo,
+): Promise<readonly Recording[]> {
   const found: Recording[] = [];
-  for (const file of paths.flatMap(filesIn)) {
-    const name = basename(file).replace(/\..*$/, "");
+  for (const { name: file, fromFolder, open } of inputsOf(paths, io)) {
     try {
-      const options = { name, strict: false, ...(frame !== undefined && { frameSize: frame }) };
-      found.push(await readRecording(readFileSync(file), options));
+      found.push(
+        await readRecording(open(), { name: shortName(file), ...(frame !== undefined && { frameSize: frame }) }),
+      );
     } catch (error) {
-      if (error instanceof ShmemError) throw new UsageError(`recording ${file}: ${error.message}`);
-      throw error;
+      if (!(error instanceof ShmemError)) throw error;
+      if (!fromFolder) throw new UsageError(`recording ${file}: ${error.message}`);
+      io.err(`ndis-shmem bench: ${file} is left out: ${error.message}\n`);
     }
   }
+  if (found.length === 0) throw new UsageError(`there is no recording in ${paths.join(", ")}`);
   return found;
 }
 
