@@ -122,6 +122,9 @@ async function compileIn(folder: string, tools: Tools, options: CompileOptions):
     "-fsanitize-coverage-trace-pc-guard",
     "-Xclang",
     "-fsanitize-coverage-type=3",
+    // Without pruning: a loop that has no way out has no edge otherwise, and would never be ended.
+    "-Xclang",
+    "-fsanitize-coverage-no-prune",
   ];
   options.sources.forEach((source, index) => {
     if (!existsSync(source)) throw new UsageError(`there is no file ${source}`);
