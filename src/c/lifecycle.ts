@@ -371,7 +371,7 @@ function assertReleased(session: Session, adapter: CAdapter, call: string): void
         rule: "EverythingIsReleased",
         code: "LEAK_AT_RELEASE",
         call,
-        message: `a ${object.kind} is left`,
+        message: `${/^[aeiou]/.test(object.kind) ? "an" : "a"} ${object.kind} is left`,
         value: object.kind,
         basis: "documented",
       },
