@@ -10,10 +10,11 @@ import {
   NDIS_STATUS_BAD_CHARACTERISTICS,
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_PENDING,
+  NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
   NdisMRegisterMiniportDriver,
 } from "../../bindings/index.js";
-import { ADAPTER_STRIDE, barOffsets, barPhysical, FIRST_PORT, INTERRUPT_VECTOR } from "./pci.js";
+import { ADAPTER_STRIDE, barPhysical, firstPort, INTERRUPT_VECTOR, portOffsets } from "./pci.js";
 import { OURS, POOL_KINDS } from "./pool.js";
 import { CAdapter, type Session } from "./session.js";
 import { UpperProtocol } from "./upper.js";
@@ -166,28 +167,42 @@ export function registerDriver(
 /** Rows of the resource list: type, flags, low, high, length. */
 function resources(session: Session, number: number): number[] {
   const rows: number[] = [];
-  const offsets = barOffsets(session.pci);
+  const offsets = portOffsets(session.pci);
   session.pci.bars.forEach((bar, index) => {
-    if (bar.kind === "io") rows.push(1, 1, FIRST_PORT + number * 0x100 + (offsets[index] as number), 0, bar.bytes);
+    if (bar.kind === "io") rows.push(1, 1, firstPort(number) + (offsets[index] as number), 0, bar.bytes);
     else rows.push(3, 0, barPhysical(session.pci, number, index), 0, bar.bytes);
   });
   rows.push(2, 0, 5, INTERRUPT_VECTOR, 1);
   return rows;
 }
 
+/** Devices that one driver has at once. */
+const SLOTS = 4;
+
+/** A place for one more device; -1 where there is none. */
+function freeSlot(session: Session): number {
+  for (let slot = 0; slot < SLOTS; slot++) {
+    if (!session.adapters.some((one) => !one.halted && one.slot === slot)) return slot;
+  }
+  return -1;
+}
+
 function initialize(session: Session, handle: AdapterHandle): NDIS_STATUS | Promise<NDIS_STATUS> {
   const { c } = session;
   if (session.dead) return NDIS_STATUS_FAILURE as NDIS_STATUS;
   const number = session.adapters.length;
+  const slot = freeSlot(session);
+  if (slot < 0) return NDIS_STATUS_RESOURCES as NDIS_STATUS;
   const adapter = new CAdapter(
     handle,
     number,
+    slot,
     (one) => session.handles.give("adapter", one),
-    c.registerBase + number * ADAPTER_STRIDE,
+    c.registerBase + slot * ADAPTER_STRIDE,
   );
   session.adapters.push(adapter);
   adapter.device = session.takeDevice();
-  const rows = resources(session, number);
+  const rows = resources(session, slot);
   const count = rows.length / 5;
   const at = session.pool.allocate(4 * rows.length, 0, OURS, -1, []);
   c.u32.set(rows, at >>> 2);
@@ -365,7 +380,7 @@ function assertReleased(session: Session, adapter: CAdapter, call: string): void
         rule: "EverythingIsReleased",
         code: "LEAK_AT_RELEASE",
         call,
-        message: `a ${object.kind} is left`,
+        message: `${/^[aeiou]/.test(object.kind) ? "an" : "a"} ${object.kind} is left`,
         value: object.kind,
         basis: "documented",
       },

@@ -30,7 +30,9 @@ export const REGISTER_PHYSICAL = 0xf000_0000;
 export const ADAPTER_STRIDE = 0x4_0000;
 export const INTERRUPT_VECTOR = 0x31;
 /** First port of the first adapter. */
-export const FIRST_PORT = 0xc000;
+const FIRST_PORT = 0xc000;
+/** Ports of an adapter. */
+export const PORTS = 0x100;
 const MOST_BYTES = 0x4_0000;
 
 const DEFAULT: PciDescription = {
@@ -54,6 +56,8 @@ export function pciOf(
     }
     sum = alignTo(sum, bytes) + bytes;
   });
+  const ports = bars.reduce((bytes, bar) => bytes + (bar.kind === "io" ? bar.bytes : 0), 0);
+  if (ports > PORTS) refuse("pci.bars", ports, `of kind "io" together have ${PORTS} ports at most`);
   if (bars.length > 6) refuse("pci.bars", bars.length, "a device has six base address registers at most");
   if (sum > MOST_BYTES) refuse("pci.bars", sum, `together have ${MOST_BYTES} bytes at most`);
   return { ...DEFAULT, ...given, bars };
@@ -69,6 +73,22 @@ export function barOffsets(pci: PciDescription): readonly number[] {
   });
 }
 
+/** Where each I/O BAR lies among the ports of an adapter; -1 for memory. */
+export function portOffsets(pci: PciDescription): readonly number[] {
+  let at = 0;
+  return pci.bars.map(({ kind, bytes }) => {
+    if (kind !== "io") return -1;
+    const offset = alignTo(at, bytes);
+    at = offset + bytes;
+    return offset;
+  });
+}
+
+/** First port of adapter `number`; each has 256. */
+export function firstPort(number: number): number {
+  return FIRST_PORT + number * PORTS;
+}
+
 /** 256 bytes of configuration space of adapter `number` (from 0). */
 export function configSpace(pci: PciDescription, number: number): Uint8Array {
   const bytes = new Uint8Array(256);
@@ -78,10 +98,10 @@ export function configSpace(pci: PciDescription, number: number): Uint8Array {
   view.setUint16(4, 0x0007, true); // I/O and memory decoded, bus master
   view.setUint8(8, pci.revision);
   view.setUint16(10, 0x0200, true); // an Ethernet controller
-  const offsets = barOffsets(pci);
+  const offsets = portOffsets(pci);
   pci.bars.forEach(({ kind }, index) => {
     const address =
-      kind === "io" ? (FIRST_PORT + number * 0x100 + (offsets[index] as number)) | 1 : barPhysical(pci, number, index);
+      kind === "io" ? (firstPort(number) + (offsets[index] as number)) | 1 : barPhysical(pci, number, index);
     view.setUint32(0x10 + 4 * index, address >>> 0, true);
   });
   view.setUint32(0x2c, pci.subsystem >>> 0, true);

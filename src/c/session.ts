@@ -62,6 +62,8 @@ export class CAdapter {
   readonly services: AdapterServices;
   readonly handle: number;
   readonly number: number;
+  /** Which of the places for devices it is in: registers, ports and physical addresses follow from it. */
+  readonly slot: number;
   /** MiniportAdapterContext, as C gave it. */
   context = 0;
   /** Which handler runs now, for rules about places. */
@@ -94,7 +96,14 @@ export class CAdapter {
   accounted = 0;
   halted = false;
 
-  constructor(handle: NDIS_HANDLE, number: number, give: (adapter: CAdapter) => number, registerBase: number) {
+  constructor(
+    handle: NDIS_HANDLE,
+    number: number,
+    slot: number,
+    give: (adapter: CAdapter) => number,
+    registerBase: number,
+  ) {
+    this.slot = slot;
     this.record = AdapterHandleClass.recordOf(handle) as AdapterRecord;
     this.services = adapterServices(this.record.handle);
     this.number = number;

@@ -10,7 +10,7 @@ import {
 } from "../../../bindings/index.js";
 import { encodeWidth } from "../device.js";
 import { TAG } from "../instance.js";
-import { barOffsets, barPhysical, configSpace, FIRST_PORT } from "../pci.js";
+import { barOffsets, barPhysical, configSpace, firstPort, portOffsets } from "../pci.js";
 import type { Stack } from "../places.js";
 import { OURS } from "../pool.js";
 import type { CAdapter, Session } from "../session.js";
@@ -34,6 +34,7 @@ export function deviceImports(host: ImportHost): Imports {
   const registerAt = (address: number): { readonly adapter: CAdapter; readonly offset: number } | undefined => {
     const { session } = host;
     for (const adapter of session.adapters) {
+      if (adapter.halted) continue;
       const offset = address - adapter.registerBase;
       if (offset < 0 || offset >= 0x4_0000) continue;
       const index = barAt(session, offset);
@@ -69,7 +70,7 @@ export function deviceImports(host: ImportHost): Imports {
       });
     }
     const { pci } = session;
-    const number = adapter.number;
+    const number = adapter.slot;
     for (let index = 0; index < pci.bars.length; index++) {
       const bar = pci.bars[index] as (typeof pci.bars)[number];
       const base = barPhysical(pci, number, index);
@@ -95,8 +96,9 @@ export function deviceImports(host: ImportHost): Imports {
   const portOf = (token: number, call: string): { readonly adapter: CAdapter; readonly offset: number } | undefined => {
     const { session } = host;
     const at = (token >>> 0) - PORT_TOKEN;
-    const adapter = at >= 0 && at < 0x1000_0000 ? session.adapters[at >>> 16] : undefined;
-    if (adapter === undefined || !adapter.objects.has(((PORT_TOKEN + (at & ~0xffff)) >>> 0) + 0)) {
+    const adapter =
+      at >= 0 && at < 0x1000_0000 ? session.adapters.find((one) => !one.halted && one.slot === at >>> 16) : undefined;
+    if (adapter === undefined || !adapter.objects.has((PORT_TOKEN + (at & ~0xffff)) >>> 0)) {
       session.violate(session.current, {
         rule: "PortsAreRegistered",
         code: "NOT_REGISTERED",
@@ -108,7 +110,12 @@ export function deviceImports(host: ImportHost): Imports {
       });
       return undefined;
     }
-    return { adapter, offset: at & 0xffff };
+    const offset = at & 0xffff;
+    const offsets = portOffsets(session.pci);
+    const index = offsets.findIndex(
+      (from, k) => from >= 0 && offset >= from && offset < from + (session.pci.bars[k]?.bytes ?? 0),
+    );
+    return { adapter, offset: (session.pci.bars[index]?.modelOffset ?? 0) + offset - Math.max(0, offsets[index] ?? 0) };
   };
 
   return {
@@ -284,7 +291,7 @@ export function deviceImports(host: ImportHost): Imports {
       const call = "NdisMRegisterIoPortRange";
       const adapter = session.adapter(adapterHandle, call);
       if (adapter === undefined) return 0;
-      const base = FIRST_PORT + adapter.number * 0x100;
+      const base = firstPort(adapter.slot);
       const bytes = session.pci.bars.filter((bar) => bar.kind === "io").reduce((sum, bar) => sum + bar.bytes, 0);
       if (first < base || first + count > base + bytes) {
         session.violate(adapter, {
@@ -297,7 +304,7 @@ export function deviceImports(host: ImportHost): Imports {
         });
         return 0;
       }
-      const token = (PORT_TOKEN + adapter.number * 0x1_0000 + (first - base)) >>> 0;
+      const token = (PORT_TOKEN + adapter.slot * 0x1_0000 + (first - base)) >>> 0;
       adapter.objects.set(token, { kind: "range of ports", stack: session.c.stack() });
       return token;
     },
@@ -317,7 +324,7 @@ export function deviceImports(host: ImportHost): Imports {
       if (adapter === undefined || space !== 0) return 0;
       let bytes = CONFIG.get(adapter);
       if (bytes === undefined) {
-        bytes = configSpace(session.pci, adapter.number);
+        bytes = configSpace(session.pci, adapter.slot);
         CONFIG.set(adapter, bytes);
       }
       const from = offset >>> 0;

@@ -13,13 +13,14 @@ export interface ImportHost {
 
 /** 100 ns units of NDIS, relative where negative, as nanoseconds from now; an absolute time is since the machine started. */
 export function dueNs(session: Session, low: number, high: number): number {
-  const ticks = (high | 0) * 2 ** 32 + (low >>> 0);
-  if (ticks <= 0) return -ticks * 100;
-  return Math.max(0, (ticks - EPOCH_TICKS) * 100 - nowNs(session));
+  if ((high | 0) < 0 || (high | low) === 0) return -((high | 0) * 2 ** 32 + (low >>> 0)) * 100;
+  // By halves: a time since 1601 has more bits than a double.
+  const ticks = ((high | 0) - EPOCH.high) * 2 ** 32 + ((low >>> 0) - EPOCH.low);
+  return Math.max(0, ticks * 100 - nowNs(session));
 }
 
 /** 2026-01-01 in units of 100 ns since 1601: what the clock of a machine that just started shows. */
-export const EPOCH_TICKS: number = 134_116_992_000_000_000 - (134_116_992_000_000_000 % 1024);
+export const EPOCH: { readonly low: number; readonly high: number } = { low: 0x9281_0000, high: 0x01dc_7ab1 };
 
 /** Simulated time as the driver sees it. */
 export function nowNs(session: Session): number {

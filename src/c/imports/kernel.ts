@@ -15,7 +15,7 @@ import {
 } from "../../../bindings/index.js";
 import type { Stack } from "../places.js";
 import type { CAdapter, Session } from "../session.js";
-import { anyAdapter, dueNs, EPOCH_TICKS, type ImportHost, type Imports, nowNs, textAt } from "./host.js";
+import { anyAdapter, dueNs, EPOCH, type ImportHost, type Imports, nowNs, textAt } from "./host.js";
 
 interface CLock {
   lock: SpinLock | null;
@@ -408,9 +408,11 @@ export function kernelImports(host: ImportHost): Imports {
     // ---- time, timers ---------------------------------------------------------------------------------------------------------
     time(where, what) {
       const { session } = host;
-      const ticks = Math.floor(nowNs(session) / 100) + (what === 0 ? EPOCH_TICKS : 0);
-      session.c.u32[where >>> 2] = ticks % 2 ** 32;
-      session.c.u32[(where >>> 2) + 1] = Math.floor(ticks / 2 ** 32);
+      const ticks = Math.floor(nowNs(session) / 100);
+      const low = (ticks % 2 ** 32) + (what === 0 ? EPOCH.low : 0);
+      const high = Math.floor(ticks / 2 ** 32) + (what === 0 ? EPOCH.high : 0) + (low >= 2 ** 32 ? 1 : 0);
+      session.c.u32[where >>> 2] = low;
+      session.c.u32[(where >>> 2) + 1] = high;
     },
     stall(microseconds) {
       host.session.stalledNs += (microseconds >>> 0) * 1000;

@@ -74,7 +74,15 @@ export function memoryImports(host: ImportHost): Imports {
   /** Lists that are with the driver, by where they lie. */
   const lists: WeakMap<
     Session,
-    Map<number, { readonly list: SCATTER_GATHER_LIST; readonly own: boolean; readonly netBuffer: unknown }>
+    Map<
+      number,
+      {
+        readonly list: SCATTER_GATHER_LIST;
+        readonly own: boolean;
+        readonly netBuffer: number;
+        readonly faceBuffer: unknown;
+      }
+    >
   > = new WeakMap();
   const listsOf = (session: Session) => {
     let map = lists.get(session);
@@ -419,7 +427,7 @@ export function memoryImports(host: ImportHost): Imports {
           Header: {
             Type: type,
             Revision: revision,
-            Size: revision >= 2 ? faceSize(size, 48, 68) : faceSize(size, 44, 64),
+            Size: revision >= 2 ? faceSize(size, 44, 68) : faceSize(size, 40, 64),
           },
           Flags: flags,
           QueueId: queue,
@@ -490,11 +498,12 @@ export function memoryImports(host: ImportHost): Imports {
         };
       }
       const mark = session.mark();
-      PLACES.push({ session, buffer, size, netBuffer });
+      const faceBuffer = { CurrentMdl: next as MDL, CurrentMdlOffset: offset, DataLength: length };
+      PLACES.push({ buffer, size, netBuffer, faceBuffer });
       try {
         return NdisMAllocateNetBufferSGList(
           session.handles.faceHandle(dma) as DmaHandle,
-          { CurrentMdl: next as MDL, CurrentMdlOffset: offset, DataLength: length },
+          faceBuffer,
           context,
           flags,
           null,
@@ -507,14 +516,13 @@ export function memoryImports(host: ImportHost): Imports {
     },
     freeSgList(dma, listAt, netBuffer) {
       const { session } = host;
-      void netBuffer;
       const kept = listsOf(session).get(listAt);
       const mark = session.mark();
       try {
         NdisMFreeNetBufferSGList(
           session.handles.faceHandle(dma) as DmaHandle,
           (kept?.list ?? listAt) as SCATTER_GATHER_LIST,
-          (kept?.netBuffer ?? null) as never,
+          (kept !== undefined && kept.netBuffer === netBuffer ? kept.faceBuffer : null) as never,
         );
         listsOf(session).delete(listAt);
         const block = session.pool.blocks.get(listAt);
@@ -533,17 +541,17 @@ export function memoryImports(host: ImportHost): Imports {
     const own = place === undefined || place.buffer === 0 || place.size < needed;
     const at = own ? session.pool.allocate(needed, 0, OURS, -1, session.c.stack()) : place.buffer;
     writeList(session, at, list);
-    listsOf(session).set(at, { list, own, netBuffer: null });
+    listsOf(session).set(at, { list, own, netBuffer: place?.netBuffer ?? 0, faceBuffer: place?.faceBuffer ?? null });
     return at;
   }
 }
 
 /** Calls of NdisMAllocateNetBufferSGList that are under way: the face calls back inside. */
 const PLACES: {
-  readonly session: Session;
   readonly buffer: number;
   readonly size: number;
   readonly netBuffer: number;
+  readonly faceBuffer: unknown;
 }[] = [];
 const BY_HANDLE: WeakMap<object, number> = new WeakMap();
 

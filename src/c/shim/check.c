@@ -4,7 +4,7 @@
  * `cc` compiles a driver to LLVM's text with the kernel address sanitizer and edge counters, and rewrites each of their
  * calls to one of these, with a number that names the place in the source (see src/cli/cc/rewrite.ts):
  *
- *     nshm_load4(address, site)    before a load of four bytes        nshm_edge(number)   at each edge
+ *     nshm_load4(address, site)    before a load of four bytes        nshm_edge(number, site) at each edge
  *     nshm_store4(address, site)   before a store of four bytes       nshm_enter, exit    around each function
  *
  * One shadow byte tells of eight bytes: 0 all may be touched, 1 to 7 the first so many, from 0x80 none, and why.
@@ -100,10 +100,13 @@ void nshm_storeN(u32 address, u32 size, u32 site) { slow(address, size, 1, site)
 
 void nshm_check(u32 address, u32 size, u32 write) { slow(address, size, write, nshm_site); }
 
-void nshm_edge(u32 number) {
+void nshm_edge(u32 number, u32 site) {
   u8 *counter = &nshm_edges[number & (NSHM_MAX_EDGES - 1)];
   if (*counter != 255) ++*counter;
-  if (--nshm_fuel == 0) host_out_of_fuel();
+  if (--nshm_fuel == 0) {
+    nshm_site = site;
+    host_out_of_fuel();
+  }
 }
 
 void nshm_enter(u32 function) {

@@ -1004,6 +1004,7 @@ UINT NdisGetVersion(VOID) { return 0x6001e; }
 
 /* ---- what the host calls --------------------------------------------------------------------------------------------------------------------------------- */
 /* The driver object and the registry path live as long as the module. */
+LONG DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath);
 static DRIVER_OBJECT driver_object;
 static UNICODE_STRING registry_path;
 EXPORT(nshm_driver_object) u32 nshm_driver_object(void) { return (u32)&driver_object; }

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { EXIT } from "../../report/index.js";
 import { type Command, parseBytes, UsageError } from "../command.js";
 import { compile } from "./compile.js";
+import { routineTable } from "./routines.js";
 import { findTools, INSTALL_LINE } from "./tools.js";
 import { mendHeaders } from "./wdk.js";
 
@@ -28,6 +29,7 @@ Compile a miniport driver in C, or in C++ without exceptions, for
   --memory BYTES     addresses that the driver can have, with K, M or G (default
                      64M; shared memory, pool and registers lie in it)
   --flag FLAG        one more flag for clang; as often as needed
+  --routines         the table of routines: real, simple, refused
   --help             this text
 
 Needs clang 14 or later, wasm-ld, and for drivers that wait Binaryen:
@@ -43,6 +45,10 @@ export const ccCommand: Command = {
   help: () => HELP,
   run: async (args, io) => {
     const { values, positionals } = parsed(args);
+    if (values.routines === true) {
+      io.out(routineTable());
+      return EXIT.clean;
+    }
     if (positionals.length === 0) throw new UsageError("cc needs a C file; see --help");
     const memoryBytes = values.memory === undefined ? 2 ** 26 : parseBytes("--memory", values.memory);
     if (memoryBytes < 2 ** 24 || memoryBytes > 2 ** 30 || (memoryBytes & (memoryBytes - 1)) !== 0) {
@@ -93,6 +99,7 @@ function parsed(args: readonly string[]): {
     readonly "no-check"?: boolean;
     readonly memory?: string;
     readonly flag?: string[];
+    readonly routines?: boolean;
   };
   readonly positionals: string[];
 } {
@@ -116,6 +123,7 @@ function parsed(args: readonly string[]): {
         "no-check": { type: "boolean" },
         memory: { type: "string" },
         flag: list,
+        routines: { type: "boolean" },
       },
     });
   } catch (error) {

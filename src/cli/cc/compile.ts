@@ -105,6 +105,8 @@ async function compileIn(folder: string, tools: Tools, options: CompileOptions):
     "-mmutable-globals",
     "-Wno-microsoft-anon-tag",
     "-Wno-pragma-pack",
+    // MSVC takes handlers whose parameters are other pointers; what matters, their number, the loader compares.
+    "-Wno-error=incompatible-function-pointer-types",
     ...options.defines.map((one) => `-D${one}`),
   ];
   const instrument = [
@@ -122,6 +124,9 @@ async function compileIn(folder: string, tools: Tools, options: CompileOptions):
     "-fsanitize-coverage-trace-pc-guard",
     "-Xclang",
     "-fsanitize-coverage-type=3",
+    // Without pruning: a loop that has no way out has no edge otherwise, and would never be ended.
+    "-Xclang",
+    "-fsanitize-coverage-no-prune",
   ];
   options.sources.forEach((source, index) => {
     if (!existsSync(source)) throw new UsageError(`there is no file ${source}`);

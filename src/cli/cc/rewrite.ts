@@ -2,7 +2,7 @@
  * LLVM's text of one C file, rewritten so that each access, call and edge says where in the source it stands.
  *
  *     call void @__asan_load4(i32 %2), !dbg !82        ->   call void @nshm_load4(i32 %2, i32 17), !dbg !82
- *     call void @__sanitizer_cov_trace_pc_guard(...)   ->   call void @nshm_edge(i32 5)
+ *     call void @__sanitizer_cov_trace_pc_guard(...)   ->   call void @nshm_edge(i32 5, i32 16)
  *     call void @NdisMFreeSharedMemory(...)            ->   store i32 18, ptr @nshm_site  and the call as it was
  *     define ... {   ret ...                           ->   call void @nshm_enter(i32 3)  and  call void @nshm_exit()
  *
@@ -221,9 +221,9 @@ export function rewrite(text: string, table: SiteTable, opaque: boolean): Rewrit
     }
     const edge = EDGE.exec(line);
     if (edge !== null) {
-      const [place] = sourceOf(line);
-      table.edges.push(place ?? [0, 0, 0]);
-      out.push(`${edge[1]}call void @nshm_edge(i32 ${table.edges.length - 1})`);
+      const places = sourceOf(line);
+      table.edges.push(places[0] ?? [0, 0, 0]);
+      out.push(`${edge[1]}call void @nshm_edge(i32 ${table.edges.length - 1}, i32 ${debug.site(places)})`);
       continue;
     }
     if (instrumented) {
@@ -253,6 +253,6 @@ export function rewrite(text: string, table: SiteTable, opaque: boolean): Rewrit
     for (const size of sizes) out.push(`declare void @nshm_${kind}${size}(i32, i32)`);
     out.push(`declare void @nshm_${kind}N(i32, i32, i32)`);
   }
-  out.push("declare void @nshm_edge(i32)", "declare void @nshm_enter(i32)", "declare void @nshm_exit()", "");
+  out.push("declare void @nshm_edge(i32, i32)", "declare void @nshm_enter(i32)", "declare void @nshm_exit()", "");
   return { text: out.join("\n"), calls, declares };
 }

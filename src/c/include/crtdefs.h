@@ -1,0 +1,2 @@
+/* crtdefs.h: nothing of it is needed here. */
+#include <string.h>

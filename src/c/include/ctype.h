@@ -1,0 +1,2 @@
+/* ctype.h: nothing of it is needed here. */
+#include <string.h>

@@ -1,0 +1,2 @@
+/* emmintrin.h: nothing of it is needed here. */
+#include <string.h>

@@ -1,0 +1,2 @@
+/* intsafe.h: nothing of it is needed here. */
+#include <ntdef.h>

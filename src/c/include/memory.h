@@ -1,0 +1,2 @@
+/* memory.h: nothing of it is needed here. */
+#include <string.h>

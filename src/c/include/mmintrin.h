@@ -1,0 +1,2 @@
+/* mmintrin.h: nothing of it is needed here. */
+#include <string.h>

@@ -1,0 +1,2 @@
+/* netiodef.h: nothing of it is needed here. */
+#include <ntdef.h>

@@ -1,0 +1,2 @@
+/* ntintsafe.h: nothing of it is needed here. */
+#include <ntdef.h>

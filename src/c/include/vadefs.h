@@ -1,0 +1,2 @@
+/* vadefs.h: nothing of it is needed here. */
+#include <string.h>

@@ -1,0 +1,2 @@
+/* vcruntime.h: nothing of it is needed here. */
+#include <string.h>

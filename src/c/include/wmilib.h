@@ -1,0 +1,2 @@
+/* wmilib.h: nothing of it is needed here. */
+#include <ntdef.h>

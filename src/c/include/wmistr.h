@@ -1,0 +1,2 @@
+/* wmistr.h: nothing of it is needed here. */
+#include <ntdef.h>

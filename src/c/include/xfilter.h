@@ -1,0 +1,2 @@
+/* xfilter.h: nothing of it is needed here. */
+#include <ntdef.h>

@@ -1,0 +1,2 @@
+/* xmmintrin.h: nothing of it is needed here. */
+#include <string.h>
