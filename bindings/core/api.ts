@@ -197,6 +197,12 @@ export interface CoreApi {
   allocate(lengthBytes: number, options?: AllocateOptions): VirtualAddress;
 
   /**
+   * `allocate` for whoever allocates often under the same limit: the last physical byte allowed, 0 to 2^52 - 1, and the tag,
+   * 0 to 2^32 - 1 (ignored without `tags: true`), as arguments. Otherwise it is `allocate(lengthBytes, { highest, tag })`.
+   */
+  allocateWithin(lengthBytes: number, highest: number, tag: number): VirtualAddress;
+
+  /**
    * Give a block back. `lengthBytes` and `tag`, when given, must equal those of the allocation.
    *
    * `INVALID_ARGUMENT` (not an address, 0), `FOREIGN_ADDRESS`, `INTERIOR_ADDRESS`, `ALREADY_FREED`, `NEVER_ALLOCATED`,

@@ -10,7 +10,7 @@
  * A trap in the core means that its invariants were broken: the instance is poisoned, and from then on answers nothing
  * but `stats`, `verify` and `dispose` (misuse J04, J05).
  */
-import type { PhysicalAddress, VirtualAddress } from "../addresses.js";
+import { isAddress, type PhysicalAddress, type VirtualAddress } from "../addresses.js";
 import { ShmemError } from "../errors.js";
 import { Layout as L } from "../generated/layout.js";
 import type {
@@ -63,6 +63,8 @@ export class Core implements CoreApi {
   readonly #firstZone: FirstZone;
   /** Which of its call sites `#miss` uses. */
   readonly #callSite: number;
+  /** The last byte of the zone with the highest base. */
+  readonly #lastByte: number;
   /** What the options of one allocation are read into. */
   readonly #constraints: Constraints = { ...UNCONSTRAINED };
   /** Every allocate and every free, while this core is open; then the misses, which refuse. */
@@ -98,6 +100,7 @@ export class Core implements CoreApi {
     this.#state = state;
     this.#firstZone = firstZoneOf(state);
     this.frameSize = plan.frameSize;
+    this.#lastByte = state.cachedZone.base + state.cachedZone.size - 1;
     this.#callSite = opened++ % CALL_SITES;
     this.#paths = quickPathsOf(state, this.#missed);
     state.views.onMove = () => {
@@ -117,20 +120,39 @@ export class Core implements CoreApi {
     return +this.#allocateWith(lengthBytes, options) as VirtualAddress;
   }
 
+  allocateWithin(lengthBytes: number, highest: number, tag: number): VirtualAddress {
+    // Who reaches the end of the highest zone reaches every zone.
+    if (highest >= this.#lastByte && isAddress(highest) && tag >>> 0 === tag)
+      return this.#paths.allocate(lengthBytes, tag) as VirtualAddress;
+    return +this.#allocateLimited(lengthBytes, highest, tag) as VirtualAddress;
+  }
+
+  #allocateLimited(lengthBytes: number, highest: number, tag: number): number {
+    const { plan } = this.#open();
+    const bytes = lengthOfRequest(lengthBytes);
+    checkAddress(highest, "highest");
+    integer("tag", tag, 0, 0xffffffff, "tag");
+    return this.#request(bytes, Object.assign(this.#constraints, UNCONSTRAINED, { highest, tag: plan.tags ? tag : 0 }));
+  }
+
   #allocateWith(lengthBytes: number, options: AllocateOptions): number {
     const state = this.#open();
     const bytes = lengthOfRequest(lengthBytes);
     const constraints = this.#constraints;
     if (!readConstraints(options, state.plan, constraints)) return this.#paths.allocate(bytes, constraints.tag);
+    return this.#request(bytes, constraints);
+  }
+
+  /** Serve one request through the ring. */
+  #request(bytes: number, constraints: Constraints): number {
+    const state = this.#state;
     writeRequest(state, L.RING, bytes, constraints);
     this.#serve(1);
     return state.views.float(L.RING + L.R_VIRTUAL);
   }
 
   free(address: VirtualAddress, lengthBytes?: number, tag?: number): void {
-    const paths = this.#paths;
-    if (tag === undefined) paths.free(address, lengthBytes);
-    else paths.freeTagged(address, lengthBytes, tag);
+    this.#paths.free(address, lengthBytes, tag);
   }
 
   /**
@@ -158,20 +180,20 @@ export class Core implements CoreApi {
           return 0;
         }
         const zone = state.zoneHolding(frame);
-        if (tag !== undefined && tag !== 0) state.views.u32[zone.tagWords + frame] = tag;
+        if (plan.tags) state.views.u32[zone.tagWords + frame] = tag as number;
         return zone.window + (frame - zone.first) * state.frameSize;
       } catch (error) {
         return this.#poison(error);
       }
     }
     if (lengthBytes !== undefined) integer("lengthBytes", lengthBytes, 0, 0xffffffff, "bytes");
-    if (missed === Missed.FreeTagged) tagOf(tag, plan);
+    if (tag !== undefined) tagOf(tag, plan);
     try {
       const frame = state.frameAt(address);
       const bytes = lengthBytes ?? (frame === 0 ? 0 : wasm.sizeOf(frame) >>> 0);
       if (frame !== 0 && bytes !== 0) {
         let code: number;
-        if (missed === Missed.FreeTagged) code = wasm.freeTagged(frame, bytes, tag as number);
+        if (tag !== undefined) code = wasm.freeTagged(frame, bytes, tag);
         else if (plan.tags) code = wasm.freeAny(frame, bytes);
         else if (this.#callSite === 0) code = wasm.free(frame, bytes);
         else if (this.#callSite === 1) code = wasm.free(frame, bytes);

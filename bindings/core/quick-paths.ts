@@ -26,7 +26,6 @@ import type { CoreState } from "./state.js";
 export enum Missed {
   Allocate = 0,
   Free = 1,
-  FreeTagged = 2,
 }
 
 /**
@@ -44,16 +43,14 @@ export type Miss = (
 /** Allocate and free of one core. Arguments may be anything: what is no number of the right range is a miss. */
 export interface QuickPaths {
   allocate(lengthBytes: number, tag: number): number;
-  free(address: number, lengthBytes: number | undefined): void;
-  freeTagged(address: number, lengthBytes: number | undefined, tag: number): void;
+  free(address: number, lengthBytes: number | undefined, tag: number | undefined): void;
 }
 
 /** The paths of a core that is closed: all are misses, which refuse. */
 export function closedPaths(miss: Miss): QuickPaths {
   return {
     allocate: (lengthBytes, tag) => miss(Missed.Allocate, 0, lengthBytes, tag),
-    free: (address, lengthBytes) => miss(Missed.Free, address, lengthBytes, undefined),
-    freeTagged: (address, lengthBytes, tag) => miss(Missed.FreeTagged, address, lengthBytes, tag),
+    free: (address, lengthBytes, tag) => miss(Missed.Free, address, lengthBytes, tag),
   };
 }
 
@@ -143,7 +140,7 @@ function pathsOver(
       return +miss(Missed.Allocate, 0, lengthBytes, tag);
     },
 
-    free(address: number, lengthBytes: number | undefined): void {
+    free(address: number, lengthBytes: number | undefined, tag: number | undefined): void {
       if (typeof address === "number" && typeof lengthBytes === "number") {
         const index = indexOf(address);
         const length = lengthBytes >>> 0;
@@ -155,11 +152,12 @@ function pathsOver(
             const rotate = words[stack + W.S_ROTATE] as number;
             const at = ((words[stack + W.S_BASE] as number) + ((index << rotate) | (index >>> -rotate))) >>> 0;
             // 0 in the bits of the length tag where it is the one of this length.
-            const rest = (bytes.getUint32(at, true) - (length + L.LENGTH_TAG_BIAS)) | 0;
+            const rest = bytes.getUint32(at, true) - length - L.LENGTH_TAG_BIAS;
             const top = words[stack] as number;
             const headroom = (words[W.W_PEAK_HEADROOM] as number) + (words[stack + W.S_FRAMES] as number);
             if (
               (rest & (words[stack + W.S_MASK] as number)) === 0 &&
+              (tag === undefined || (tags !== 0 && words[tags + index] === tag)) &&
               (top & L.STACK_FULL) !== L.STACK_FULL &&
               headroom <= (words[W.W_HEADROOM_LIMIT] as number)
             ) {
@@ -173,13 +171,7 @@ function pathsOver(
           }
         }
       }
-      miss(Missed.Free, address, lengthBytes, undefined);
-    },
-
-    freeTagged(address: number, lengthBytes: number | undefined, tag: number): void {
-      const index = typeof address === "number" ? indexOf(address) : span;
-      if (tags !== 0 && index < span && u32[tags + index] === tag) this.free(address, lengthBytes);
-      else miss(Missed.FreeTagged, address, lengthBytes, tag);
+      miss(Missed.Free, address, lengthBytes, tag);
     },
   };
 }

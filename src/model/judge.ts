@@ -80,6 +80,14 @@ export class Judge implements CoreApi {
     return this.#allocate(length, constraintsOf(options, this.#plan));
   }
 
+  allocateWithin(lengthBytes: number, highest: number, tag: number): VirtualAddress {
+    this.#alive();
+    const length = lengthOfRequest(lengthBytes);
+    addressOf(highest, "highest");
+    integer("tag", tag, 0, 0xffffffff, "tag");
+    return this.#allocate(length, { ...UNCONSTRAINED, highest, tag: this.#plan.tags ? tag : 0 });
+  }
+
   free(address: VirtualAddress, lengthBytes?: number, tag?: number): void {
     this.#alive();
     addressOf(address);

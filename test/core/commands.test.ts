@@ -3,6 +3,8 @@
  *
  * The model is the judge, the real thing the core. `NDIS_SHMEM_SEED` overrides the seed; a failure prints the seed, the
  * path and the replay path that repeat it.
+ *
+ * timeout: 300 s
  */
 import fc from "fast-check";
 import { suite } from "uvu";

@@ -18,6 +18,7 @@ for (const { name, open } of implementations) {
     const calls: Readonly<Record<Exclude<keyof CoreApi, "frameSize" | "lastFailure" | "dispose">, readonly unknown[]>> =
       {
         allocate: [1],
+        allocateWithin: [1, 2 ** 40, 0],
         free: [address],
         lengthOf: [address],
         physicalOf: [address],

@@ -75,8 +75,7 @@ class Pair {
 
   free(address: number, lengthBytes: number, tag: number | undefined): void {
     this.#refused = L.OK;
-    if (tag === undefined) this.#paths.free(address, lengthBytes);
-    else this.#paths.freeTagged(address, lengthBytes, tag);
+    this.#paths.free(address, lengthBytes, tag);
     assert.is(freeIn(this.#plain, address, lengthBytes, tag), this.#refused, `free ${address} ${lengthBytes}`);
     this.#same(`free ${address} ${lengthBytes} ${tag}`);
   }

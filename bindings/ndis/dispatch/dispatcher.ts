@@ -271,12 +271,19 @@ export class Dispatcher {
   /** Which of the served may be delivered now; -1 for none. */
   #deliverable(): number {
     const { ring } = this;
-    const length = ring.served;
-    if (length === 0) return -1;
+    if (ring.served === 0) return -1;
+    const state = (ring.servedAt(0).adapter as AdapterRecord).state;
+    if (state > INITIALIZING && state < SHUTDOWN && this.#busy.size === 0) return 0;
+    return this.#searchDeliverable();
+  }
+
+  /** The same where the first may not be. */
+  #searchDeliverable(): number {
+    const { ring } = this;
     const { choices } = this.#parts;
     const anyBusy = this.#busy.size > 0;
     if (anyBusy && choices.completionOverlap === "serial") return -1;
-    for (let index = 0; index < length; index++) {
+    for (let index = 0; index < ring.served; index++) {
       const adapter = ring.servedAt(index).adapter as AdapterRecord;
       const { state } = adapter;
       if (state === HALTED || state === SHUTDOWN || (anyBusy && this.#busy.has(adapter))) continue;

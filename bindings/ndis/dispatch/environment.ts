@@ -105,7 +105,7 @@ export class NdisEnvironment implements Machine {
     this.callbacks = new Callbacks(this.reporter);
     this.ring = new RequestRing(parts.choices.memoryTaken === "accepted");
     this.blocks = new Blocks(this, new ZoneBytes(parts.arena, new Zones(parts.zones)), parts.seed, parts.guard);
-    this.allocationService = new AllocationService(this, parts.batch);
+    this.allocationService = new AllocationService(this);
     this.dispatcher = new Dispatcher(this, parts.batch);
   }
 

@@ -1,10 +1,11 @@
 /**
- * The allocation service: from requests to memory. One call into the core for a batch of them, one for a synchronous allocation.
+ * The allocation service: from requests to memory. A block is one call of the core, for a batch of requests as well: most of
+ * them are served from its caches and cross nothing (bindings/core/quick-paths.ts).
  *
- * The arrays that cross the seam are made once. Quotas, map registers (choice C33), injected failures and guard mode decide
+ * Quotas, map registers (choice C33), injected failures and guard mode decide
  * here whether the core is asked at all, and for how much.
  */
-import type { AllocationBatch, CoreApi, Failure, FailureReason } from "../../core/api.js";
+import type { CoreApi, Failure, FailureReason } from "../../core/api.js";
 import type { NdisChoices } from "../choices/choices.js";
 import type { AdapterRecord } from "../records/adapter.js";
 import type { FaultPlan, LogicalMap } from "../records/host.js";
@@ -28,9 +29,6 @@ const COMPLETE = "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE";
 
 export class AllocationService {
   readonly #parts: AllocationParts;
-  readonly #batch: AllocationBatch;
-  /** Guard mode: which entries of the batch are guarded. */
-  readonly #sampled: Uint8Array;
   /** The device's address of what was handed out last. */
   logicalOfLast = 0;
   /** Why the last allocation through NDIS failed. */
@@ -39,17 +37,8 @@ export class AllocationService {
   batches = 0;
   batchedRequests = 0;
 
-  constructor(parts: AllocationParts, batchSize: number) {
+  constructor(parts: AllocationParts) {
     this.#parts = parts;
-    this.#sampled = new Uint8Array(batchSize);
-    this.#batch = {
-      count: 0,
-      lengths: new Uint32Array(batchSize),
-      highest: new Float64Array(batchSize),
-      tags: new Uint32Array(batchSize),
-      addresses: new Float64Array(batchSize),
-      physicals: new Float64Array(batchSize),
-    };
   }
 
   /** Serve one request now. Returns what the driver is given, 0 where out of memory; `point`: where a fault may strike. */
@@ -70,25 +59,57 @@ export class AllocationService {
     blocks.bytes.assertReachable();
     blocks.inspectSome(call);
     const sampled = blocks.guard?.sample() === true;
-    if (!this.#ask(adapter, lengthBytes, cached, sampled)) {
-      if (!blocks.drainQuarantine() || !this.#ask(adapter, lengthBytes, cached, sampled)) {
-        this.#outOfMemory(lengthBytes, sampled);
-        return 0;
-      }
-    }
-    const { addresses, physicals } = this.#batch;
-    return this.#grant(adapter, addresses[0] as number, physicals[0] as number, lengthBytes, call, sampled);
+    let start = this.#ask(adapter, lengthBytes, cached, sampled);
+    if (start === 0 && blocks.drainQuarantine()) start = this.#ask(adapter, lengthBytes, cached, sampled);
+    if (start !== 0) return this.#grant(adapter, start, lengthBytes, call, sampled);
+    this.#outOfMemory(lengthBytes, sampled);
+    return 0;
   }
 
-  /** Serve the first `count` pending requests in one call into the core: `virtual` and `logical` of each are set afterwards. */
+  /** Serve the first `count` pending requests, one after the other: `virtual` and `logical` of each are set afterwards. */
   serveBatch(ring: RequestRing, count: number): void {
-    const parts = this.#parts;
-    const { blocks, faults } = parts;
+    const { blocks, faults } = this.#parts;
     const { guard } = blocks;
     blocks.bytes.assertReachable();
     if (guard !== null) blocks.inspectSome("serve");
-    const limited = parts.choices.mapRegisters !== null;
-    let entries = 0;
+    const asks = faults === null && blocks.bare ? this.#serveBare(ring, count) : this.#serveAll(ring, count);
+    if (asks === 0) return;
+    this.batches++;
+    this.batchedRequests += asks;
+  }
+
+  /** `serveBatch` where nothing but quotas stands between request and core. Returns how many times the core was asked. */
+  #serveBare(ring: RequestRing, count: number): number {
+    const { core, blocks } = this.#parts;
+    let asks = 0;
+    for (let i = 0; i < count; i++) {
+      const request = ring.pendingAt(i);
+      const adapter = request.adapter as AdapterRecord;
+      const { lengthBytes } = request;
+      if (request.phase !== WAITING) continue;
+      if (adapter.limits.quotaBytes !== null && !this.withinLimits(adapter, lengthBytes)) {
+        request.phase = FAILED;
+        continue;
+      }
+      asks++;
+      const start: number = core.allocateWithin(lengthBytes, adapter.highest, request.tag);
+      if (start === 0) this.lastFailure = core.lastFailure;
+      else {
+        request.virtual = start;
+        request.logical = blocks.zones.physicalOf(start);
+        adapter.liveBlocks++;
+        adapter.liveBytes += lengthBytes;
+      }
+    }
+    return asks;
+  }
+
+  /** The same where faults, guards, contents, history or map registers are looked at. */
+  #serveAll(ring: RequestRing, count: number): number {
+    const { blocks, faults, reporter } = this.#parts;
+    const { guard } = blocks;
+    let asks = 0;
+    let short = false;
     for (let i = 0; i < count; i++) {
       const request = ring.pendingAt(i);
       if (request.phase !== WAITING) continue;
@@ -97,55 +118,28 @@ export class AllocationService {
       if (faults?.strikes("service", adapter.number, lengthBytes) === true) {
         this.#fail("injected");
         request.phase = FAILED;
-        if (parts.reporter.log !== null) parts.reporter.note(adapter, `injected #${request.sequence}`);
+        if (reporter.log !== null) reporter.note(adapter, `injected #${request.sequence}`);
         continue;
       }
-      const bound = limited || adapter.limits.quotaBytes !== null;
       const sampled = guard?.sample() === true;
-      const coreBytes = sampled ? blocks.coreBytes(lengthBytes, true) : lengthBytes;
-      if ((bound && !this.withinLimits(adapter, lengthBytes)) || coreBytes === 0) {
+      const coreBytes = blocks.coreBytes(lengthBytes, sampled);
+      if (!this.withinLimits(adapter, lengthBytes) || coreBytes === 0) {
         if (coreBytes === 0) this.#fail("guard");
         request.phase = FAILED;
         continue;
       }
-      if (guard !== null) this.#sampled[entries] = sampled ? 1 : 0;
-      this.#fillEntry(entries++, adapter, coreBytes, request.tag);
-      // Counted now, so that a later entry of this batch sees it; taken back when the answers are read.
-      if (bound) this.#count(adapter, lengthBytes, 1);
-    }
-    if (entries > 0) {
-      this.#batch.count = entries;
-      parts.core.serveBatch(this.#batch);
-      this.batches++;
-      this.batchedRequests += entries;
-    }
-    this.#readAnswers(ring, count, limited);
-  }
-
-  #readAnswers(ring: RequestRing, count: number, limited: boolean): void {
-    const { addresses, physicals } = this.#batch;
-    const { guard } = this.#parts.blocks;
-    let entry = 0;
-    let short = false;
-    for (let i = 0; i < count; i++) {
-      const request = ring.pendingAt(i);
-      if (request.phase !== WAITING) continue;
-      const adapter = request.adapter as AdapterRecord;
-      const { lengthBytes } = request;
-      const start = addresses[entry] as number;
-      const physical = physicals[entry] as number;
-      const sampled = guard !== null && this.#sampled[entry] === 1;
-      entry++;
-      if (limited || adapter.limits.quotaBytes !== null) this.#count(adapter, lengthBytes, -1);
+      asks++;
+      const start = this.#parts.core.allocateWithin(coreBytes, adapter.highest, request.tag);
       if (start === 0) {
         this.#outOfMemory(lengthBytes, sampled);
         short = true;
         continue;
       }
-      request.virtual = this.#grant(adapter, start, physical, lengthBytes, COMPLETE, sampled);
+      request.virtual = this.#grant(adapter, start, lengthBytes, COMPLETE, sampled);
       request.logical = this.logicalOfLast;
     }
     if (short && guard !== null) this.#retryAfterReclaim(ring, count);
+    return asks;
   }
 
   /** Some had no room while blocks were held in quarantine: those go back to the core now, and the losers try once more. */
@@ -160,44 +154,21 @@ export class AllocationService {
     }
   }
 
-  /** Ask the core for one block; false where it has none. */
-  #ask(adapter: AdapterRecord, lengthBytes: number, cached: boolean, sampled: boolean): boolean {
-    const parts = this.#parts;
-    const coreBytes = parts.blocks.coreBytes(lengthBytes, sampled);
-    if (coreBytes === 0) return false;
-    const batch = this.#batch;
-    batch.count = 1;
-    this.#fillEntry(0, adapter, coreBytes, tagOf(adapter.number, cached));
-    parts.core.serveBatch(batch);
-    return batch.addresses[0] !== 0;
+  /** Ask the core for one block: where it starts, 0 where there is none. */
+  #ask(adapter: AdapterRecord, lengthBytes: number, cached: boolean, sampled: boolean): number {
+    const { blocks, core } = this.#parts;
+    const coreBytes = blocks.coreBytes(lengthBytes, sampled);
+    return coreBytes === 0 ? 0 : core.allocateWithin(coreBytes, adapter.highest, tagOf(adapter.number, cached));
   }
 
   /** A block from the core becomes the adapter's. Returns what the driver is given; the device's address is in `logicalOfLast`. */
-  #grant(
-    adapter: AdapterRecord,
-    start: number,
-    physical: number,
-    lengthBytes: number,
-    call: string,
-    sampled: boolean,
-  ): number {
+  #grant(adapter: AdapterRecord, start: number, lengthBytes: number, call: string, sampled: boolean): number {
     const { blocks, iommu } = this.#parts;
+    const physical = blocks.zones.physicalOf(start);
     const driverAddress = blocks.grant(adapter, start, physical, lengthBytes, call, sampled);
     const first = physical + (driverAddress - start);
     this.logicalOfLast = iommu === null ? first : iommu.map(adapter.number, first, lengthBytes, "both");
     return driverAddress;
-  }
-
-  #fillEntry(entry: number, adapter: AdapterRecord, lengthBytes: number, tag: number): void {
-    const batch = this.#batch;
-    batch.lengths[entry] = lengthBytes;
-    batch.highest[entry] = adapter.highest;
-    batch.tags[entry] = tag;
-  }
-
-  #count(adapter: AdapterRecord, lengthBytes: number, by: 1 | -1): void {
-    adapter.liveBytes += by * lengthBytes;
-    adapter.mappedPages += by * pages(lengthBytes);
   }
 
   /** Quota and map registers (choice C33). */

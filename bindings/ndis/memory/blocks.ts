@@ -64,13 +64,13 @@ export class Blocks {
   readonly quarantine: Quarantine;
   readonly bytes: ZoneBytes;
   readonly #parts: BlocksParts;
-  readonly #zones: Zones;
+  readonly zones: Zones;
   readonly #fills: boolean;
   #random: number;
 
   constructor(parts: BlocksParts, bytes: ZoneBytes, seed: number, guard: GuardOptions | null) {
     this.#parts = parts;
-    this.#zones = bytes.zones;
+    this.zones = bytes.zones;
     this.#random = seed >>> 0 || 1;
     this.bytes = bytes;
     const { choices, core, history } = parts;
@@ -82,15 +82,9 @@ export class Blocks {
     this.bare = this.plain && !this.#fills && history === null && choices.mapRegisters === null;
   }
 
-  /** True where `physical` is where the byte at `virtual` lies, both being in one zone of contiguous blocks. */
-  matches(virtual: number, physical: number): boolean {
-    const zone = this.#zones.ofPhysical(physical);
-    return zone !== undefined && virtual - physical === zone.window - zone.base;
-  }
-
   /** Where a physical byte of a zone appears, mapped or not; 0 outside the zones. For explanations. */
   virtualOf(physical: number): number {
-    const zone = this.#zones.ofPhysical(physical);
+    const zone = this.zones.ofPhysical(physical);
     return zone === undefined ? 0 : physical - zone.base + zone.window;
   }
 
@@ -271,7 +265,7 @@ export class Blocks {
       found.push({ virtual, lengthBytes, explain: parts.explain(virtual) });
     };
     for (const one of adapter.allocations) if (one.virtual !== 0) add(one.virtual, one.lengthBytes);
-    for (const zone of this.#zones.all) {
+    for (const zone of this.zones.all) {
       let address = zone.window;
       const end = zone.window + zone.size;
       while (address < end && found.length < wanted) {

@@ -19,6 +19,25 @@ export class Zones {
     this.#last = first;
   }
 
+  /** The physical address of a byte of a contiguous block, which lies in a window. */
+  physicalOf(virtual: number): number {
+    let zone = this.#last;
+    if (virtual < zone.window || virtual >= zone.window + zone.size) {
+      zone = this.all.find((one) => virtual >= one.window && virtual < one.window + one.size) ?? zone;
+      this.#last = zone;
+    }
+    return virtual - zone.window + zone.base;
+  }
+
+  /** True where `physical` is where the byte at `virtual` lies, both being in one zone of contiguous blocks. */
+  isPhysicalOf(virtual: number, physical: number): boolean {
+    const last = this.#last;
+    const ahead = physical - last.base;
+    if (ahead >= 0 && ahead < last.size) return virtual - last.window === ahead;
+    const zone = this.ofPhysical(physical);
+    return zone !== undefined && virtual - zone.window === physical - zone.base;
+  }
+
   /** The zone that holds a physical address; undefined outside all zones. */
   ofPhysical(physical: number): ZonePlan | undefined {
     const last = this.#last;

@@ -10,6 +10,7 @@ import { hex, type VirtualAddress } from "../../addresses.js";
 import { ShmemError } from "../../errors.js";
 import { environmentOf } from "../dispatch/environment.js";
 import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
+import { DISPATCH_LEVEL } from "../documented/irql.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "../documented/physical.js";
 import { type NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING } from "../documented/status.js";
 import { freeCarefully } from "../memory/free-check.js";
@@ -148,17 +149,42 @@ export function requestShared(
   Context: unknown,
 ): NDIS_STATUS {
   const { dispatcher, faults, reporter, scheduler } = environmentOf(adapter.machine);
-  if (reporter.irql.current > 2 && !requireAtMostDispatch(reporter, adapter, call)) return NDIS_STATUS_FAILURE;
-  if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return NDIS_STATUS_FAILURE;
-  if (!requireLength(adapter, call, Length)) return NDIS_STATUS_FAILURE;
-  if (!requireBoolean(adapter, call, "Cached", Cached)) return NDIS_STATUS_FAILURE;
-  if (target === null) return refuseWithoutHandler(adapter, call);
-  if (faults?.strikes("queue", adapter.number, Length) === true) return failAtOnce(adapter, call, Length, true);
-  const request = dispatcher.accept(adapter, target, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag, Context);
+  if (
+    typeof Length !== "number" ||
+    Length >>> 0 !== Length ||
+    Length === 0 ||
+    typeof Cached !== "boolean" ||
+    target === null ||
+    faults !== null ||
+    reporter.irql.current > DISPATCH_LEVEL ||
+    adapter.state === SHUTDOWN
+  ) {
+    if (!mayRequest(adapter, target, call, Length, Cached)) return NDIS_STATUS_FAILURE;
+  }
+  const tag = Cached ? adapter.tag + TAG_CACHED : adapter.tag;
+  const request = dispatcher.accept(adapter, target as CompletionTarget, Length, tag, Context);
   if (request === null) return failAtOnce(adapter, call, Length, false);
   if (reporter.log !== null) noteRequest(adapter, call, request);
   scheduler.accepted(request);
   return NDIS_STATUS_PENDING;
+}
+
+/** Whether a request that is not plainly right may go on, each question in the order in which it is documented. */
+function mayRequest(
+  adapter: AdapterRecord,
+  target: CompletionTarget | null,
+  call: string,
+  length: number,
+  cached: boolean,
+): boolean {
+  const { faults, reporter } = environmentOf(adapter.machine);
+  if (!requireAtMostDispatch(reporter, adapter, call)) return false;
+  if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return false;
+  if (!requireLength(adapter, call, length) || !requireBoolean(adapter, call, "Cached", cached)) return false;
+  if (target === null) refuseWithoutHandler(adapter, call);
+  else if (faults?.strikes("queue", adapter.number, length) === true) failAtOnce(adapter, call, length, true);
+  else return true;
+  return false;
 }
 
 /** Choice C25. */
@@ -206,29 +232,26 @@ export function NdisMFreeSharedMemory(
   const adapter = adapterOf(MiniportAdapterHandle, call);
   if (adapter === null) return;
   const environment = environmentOf(adapter.machine);
-  const { blocks, reporter, ring } = environment;
-  if (reporter.irql.current > 2 && !requireAtMostDispatch(reporter, adapter, call)) return;
-  if (adapter.state === SHUTDOWN) {
-    refuseInShutdown(adapter, call, VirtualAddress);
-    return;
-  }
+  const { blocks, reporter } = environment;
   if (
     typeof VirtualAddress !== "number" ||
     typeof PhysicalAddress !== "number" ||
     typeof Length !== "number" ||
     typeof Cached !== "boolean" ||
+    reporter.irql.current > DISPATCH_LEVEL ||
+    adapter.state === SHUTDOWN ||
     !blocks.plain ||
-    ring.isUndelivered(VirtualAddress) ||
-    !blocks.matches(VirtualAddress, PhysicalAddress)
+    environment.ring.isUndelivered(VirtualAddress) ||
+    !blocks.zones.isPhysicalOf(VirtualAddress, PhysicalAddress)
   ) {
-    freeCarefully(environment, adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
+    freeRefused(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
     return;
   }
   try {
     environment.core.free(VirtualAddress, Length, Cached ? adapter.tag + TAG_CACHED : adapter.tag);
   } catch (error) {
     if (!(error instanceof ShmemError)) throw error;
-    freeCarefully(environment, adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
+    freeRefused(adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
     return;
   }
   adapter.freed++;
@@ -237,6 +260,21 @@ export function NdisMFreeSharedMemory(
     adapter.liveBytes -= Length;
   } else blocks.released(adapter, VirtualAddress, Length, call);
   if (reporter.log !== null) noteFree(adapter, call, Length, VirtualAddress);
+}
+
+/** A free that the common case did not take: in the order in which the questions are documented, or by the guard's way. */
+function freeRefused(
+  adapter: AdapterRecord,
+  call: string,
+  length: number,
+  cached: boolean,
+  virtual: PVOID,
+  physical: NDIS_PHYSICAL_ADDRESS,
+): void {
+  const environment = environmentOf(adapter.machine);
+  if (!requireAtMostDispatch(environment.reporter, adapter, call)) return;
+  if (adapter.state === SHUTDOWN) refuseInShutdown(adapter, call, virtual);
+  else freeCarefully(environment, adapter, call, length, cached, virtual, physical);
 }
 
 function noteFree(adapter: AdapterRecord, call: string, length: number, virtual: number): void {

@@ -56,18 +56,16 @@ export const ndisTarget: TargetEntry = {
   summary: "the NDIS protocol: requests, completions, frees and refusals of two adapters, against a model",
   open: () => openNdis((options) => Core.openSync(options)),
   canary: {
-    bug: "the physical address of an asynchronous block of more than two frames is that of its second frame",
+    bug: "a block of more than two frames is answered with the address of its second frame",
     open: () =>
       openNdis((options) => {
         const core = Core.openSync(options);
         return new Proxy(core, {
           get: (_, key) => {
-            if (key === "serveBatch")
-              return (batch: Parameters<Core["serveBatch"]>[0]) => {
-                const served = core.serveBatch(batch);
-                if ((batch.lengths[0] as number) > 2 * FRAME_BYTES && batch.addresses[0] !== 0)
-                  batch.physicals[0] = (batch.physicals[0] as number) + FRAME_BYTES;
-                return served;
+            if (key === "allocateWithin")
+              return (...asked: Parameters<Core["allocateWithin"]>) => {
+                const address = core.allocateWithin(...asked);
+                return address !== 0 && asked[0] > 2 * FRAME_BYTES ? address + FRAME_BYTES : address;
               };
             const value: unknown = Reflect.get(core, key, core);
             return typeof value === "function" ? value.bind(core) : value;

@@ -58,6 +58,8 @@ export const SCHEDULE_OPTIONS: Table<ScheduleOptions> = table<ScheduleOptions>(
 
 export class MachineScheduler implements Scheduler {
   readonly order: ScheduleName;
+  /** An accepted request may do more than make a turn due. */
+  readonly #looksAtEach: boolean;
   readonly #minNs: number;
   readonly #maxNs: number;
   readonly #batchedAt: number;
@@ -81,6 +83,7 @@ export class MachineScheduler implements Scheduler {
       });
     }
     this.order = options.order;
+    this.#looksAtEach = ["manual", "racing", "batched"].includes(options.order);
     this.#minNs = minNs;
     this.#maxNs = maxNs;
     this.#batchedAt = batchedAt;
@@ -97,6 +100,13 @@ export class MachineScheduler implements Scheduler {
   }
 
   accepted(_request: PendingRequest): void {
+    if (this.#looksAtEach) this.#lookAt();
+    // The latency belongs to the turn, not to the request: nothing is drawn where a turn is due already.
+    else if (!this.#turnIsDue) this.#schedule(this.#latency());
+  }
+
+  /** The orders for which each request counts. */
+  #lookAt(): void {
     if (this.order === "manual") {
       if (this.#choose?.races() === true) this.#race();
       return;
@@ -106,10 +116,7 @@ export class MachineScheduler implements Scheduler {
       const waiting = this.#dispatcher?.waiting ?? 0;
       if (waiting >= this.#batchedAt) this.#schedule(0);
       else this.#schedule(this.#maxNs);
-      return;
-    }
-    // The latency belongs to the turn, not to the request: nothing is drawn where a turn is due already.
-    if (!this.#turnIsDue) this.#schedule(this.#latency());
+    } else if (!this.#turnIsDue) this.#schedule(this.#latency());
   }
 
   select(ring: RequestRing, limit: number): number {
