@@ -4,6 +4,7 @@
  *
  *     node test/run.mjs [name part ...]       the files of test/ whose path contains one of the parts; all without
  *     node test/run.mjs --files a.ts b.ts     exactly these files
+ *     node test/run.mjs [part ...] --test NAME   of those files the tests whose name contains NAME
  *
  * Each `*.test.ts` is bundled by esbuild to build/test/*.mjs (packages stay external, lines stay mapped) and runs in a
  * Node process of its own, two at a time, with the project's root as its working directory.
@@ -172,7 +173,7 @@ function judge(run, report, timeoutS, allowOnly) {
   return broken;
 }
 
-async function runFile(file, allowOnly) {
+async function runFile(file, allowOnly, testName) {
   const name = relative(ROOT, file).split(sep).join("/");
   const started = process.hrtime.bigint();
   const timeoutS = Number(
@@ -189,9 +190,12 @@ async function runFile(file, allowOnly) {
     return result;
   }
   const reportFile = join(tmpdir(), `ndis-shmem-test-${process.pid}-${basename(outfile)}-${started}.json`);
-  const environment = { ...process.env, HOUSE_REPORT: reportFile, FORCE_COLOR: "0", NO_COLOR: "1" };
+  const environment = { ...process.env, TEST_REPORT: reportFile, FORCE_COLOR: "0", NO_COLOR: "1" };
+  if (testName !== undefined) environment.TEST_NAME = testName;
   const run = await runProcess(["--enable-source-maps", outfile], timeoutS * 1000, environment);
   const report = readReport(reportFile);
+  // A file without a test of that name has nothing to say.
+  if (testName !== undefined && report?.registered === 0) return result;
   const broken = judge(run, report, timeoutS, allowOnly);
   const ms = Math.round(Number(process.hrtime.bigint() - started) / 1e6);
   result.passed = report?.passed ?? 0;
@@ -218,8 +222,16 @@ function noticeStaleWasm() {
   }
 }
 
-async function main(args) {
+async function main(given) {
   noticeStaleWasm();
+  const args = [...given];
+  const at = args.indexOf("--test");
+  const name = at < 0 ? undefined : args.splice(at, 2)[1];
+  if (at >= 0 && (name === undefined || name === "")) {
+    process.stderr.write("--test needs a part of a test's name\n");
+    process.exitCode = 2;
+    return;
+  }
   let files;
   let allowOnly = false;
   if (args[0] === "--files") {
@@ -239,7 +251,7 @@ async function main(args) {
   const queue = [...files];
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const result = await runFile(file, allowOnly);
+      const result = await runFile(file, allowOnly, name);
       process.stdout.write(result.text);
       total.passed += result.passed;
       total.failed += result.failed;
@@ -247,6 +259,10 @@ async function main(args) {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  if (name !== undefined && total.passed + total.failed + total.skipped === 0) {
+    process.stdout.write(`no test's name contains "${name}"\n`);
+    total.failed = 1;
+  }
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
   process.exitCode = total.failed > 0 ? 1 : 0;

@@ -8,28 +8,9 @@
  *
  * Exit code 0 when nothing is found, 1 otherwise, 2 for a name that is none.
  */
-import { mkdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { importBundled } from "./bundled.mjs";
 
-const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-process.chdir(ROOT);
-
-const outfile = join(ROOT, "build", "test", "repository", `checks.${process.pid}.mjs`);
-mkdirSync(dirname(outfile), { recursive: true });
-await build({
-  entryPoints: [join(ROOT, "test", "repository", "checks.ts")],
-  outfile,
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  packages: "external",
-  logLevel: "warning",
-});
-const { CHECKS } = await import(pathToFileURL(outfile).href).finally(() =>
-  import("node:fs").then(({ rmSync }) => rmSync(outfile)),
-);
+const { CHECKS } = await importBundled("checks.ts");
 
 const args = process.argv.slice(2);
 const brief = args.includes("--brief");

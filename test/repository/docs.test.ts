@@ -15,7 +15,9 @@ import { Machine } from "../../src/index.js";
 const pages = [
   "README.md",
   "CHANGELOG.md",
+  "CONTRIBUTING.md",
   ...readdirSync("docs").map((name) => `docs/${name}`),
+  ...readdirSync("docs/contributing").map((name) => `docs/contributing/${name}`),
   "examples/README.md",
   "examples/traffic/README.md",
 ].filter((name) => name.endsWith(".md"));
@@ -65,7 +67,15 @@ test("a dead link and a dead anchor are noticed", () => {
 });
 
 test("the files that the pages name exist", () => {
-  const named = ["README.md", "docs/architecture.md", "docs/embedding.md", "docs/wire-format.md"].flatMap((page) =>
+  const named = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/embedding.md",
+    "docs/wire-format.md",
+    "docs/contributing/code-map.md",
+    "docs/contributing/how-to-add.md",
+  ].flatMap((page) =>
     [
       ...prose(readFileSync(page, "utf8")).matchAll(
         /`((?:assembly|bindings|src|bench|examples|test|docs|build)\/[\w./-]*\.(?:ts|mjs|md))`/g,

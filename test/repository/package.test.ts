@@ -63,7 +63,7 @@ test("the tarball holds what users need and nothing of the workshop", () => {
   for (const file of ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "dist/index.js", "dist/cli.js"]) {
     assert.ok(packed.includes(file), `${file} is missing`);
   }
-  const allowed = /^(?:dist\/|docs\/|examples\/|(?:package\.json|README\.md|LICENSE|CHANGELOG\.md)$)/;
+  const allowed = /^(?:dist\/|docs\/(?!contributing)|examples\/|(?:package\.json|README\.md|LICENSE|CHANGELOG\.md)$)/;
   const strange = packed.filter((file) => !allowed.test(file) || /\.(?:stamp|new)$|\.test\./.test(file));
   assert.equal(strange, []);
 });
@@ -75,6 +75,33 @@ test("every target of the exports map, and the command, is in the tarball", () =
   for (const command of Object.values(manifest.bin)) {
     assert.match(readFileSync(join(installed, command), "utf8"), /^#!\/usr\/bin\/env node\n/);
   }
+});
+
+/** Links and paths of a page that lead to nothing in the package. A paragraph may speak of the repository, by that word. */
+function unshipped(page: string, text: string, shipped: ReadonlySet<string>): string[] {
+  const isThere = (path: string): boolean =>
+    shipped.has(path) || [...shipped].some((file) => file.startsWith(`${path.replace(/\/$/, "")}/`));
+  return text
+    .split(/\n\s*\n|\n(?=- )/)
+    .filter((paragraph) => !/\b(?:repository|checkout|clone)\b/i.test(paragraph))
+    .flatMap((paragraph) => [
+      ...[...paragraph.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)].map(([, link = ""]) => join(dirname(page), link)),
+      ...[...paragraph.matchAll(/`((?:assembly|bindings|src|bench|test|docs|examples|build)\/[\w./-]*)`/g)].map(
+        ([, path = ""]) => path,
+      ),
+    ])
+    .filter((path) => !isThere(path))
+    .map((path) => `${page}: ${path}`);
+}
+
+test("the pages that ship name no path that does not ship", () => {
+  const shipped = new Set(packed);
+  const pages = packed.filter((file) => file.endsWith(".md"));
+  assert.ok(pages.length > 8, `only ${pages.length} pages`);
+  const found = pages.flatMap((page) => unshipped(page, readFileSync(join(installed, page), "utf8"), shipped));
+  assert.equal(found, [], found.join("\n"));
+  const planted = "See [a](absent.md), [b](README.md) and `src/x.ts`.\n\nIn the repository: `src/y.ts`.";
+  assert.equal(unshipped("README.md", planted, shipped), ["README.md: absent.md", "README.md: src/x.ts"]);
 });
 
 const COMPARE = `

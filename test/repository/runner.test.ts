@@ -72,6 +72,16 @@ test("a name that matches nothing is a failure", () => {
   assert.is(lastLine(output), "0 passed, 1 failed");
 });
 
+test("--test runs the tests of a name, and a name that no test has is a failure", () => {
+  const files = [`${FIXTURES}/sound.ts`, `${FIXTURES}/fails.ts`];
+  const one = runner("--files", ...files, "--test", "adds later");
+  assert.is(lastLine(one.output), "1 passed, 0 failed", one.output);
+  assert.is(one.status, 0);
+  const none = runner("--files", ...files, "--test", "no test is called this");
+  assert.is(none.status, 1);
+  assert.is(lastLine(none.output), "0 passed, 1 failed");
+});
+
 test("every fixture is used", () => {
   const files = readdirSync(FIXTURES).map((file) => file.replace(/\.ts$/, ""));
   assert.equal(files.sort(), [...Object.keys(tricks), "sound"].sort());

@@ -3,12 +3,12 @@
  *
  * The runner points every test's `import ... from "uvu"` here. uvu alone can be fooled: it ends with exit code 0 when a
  * test throws something that is not an Error, when a hook throws, when `test.run()` is missing, and when a promise never
- * settles. So this wrapper keeps its own books beside uvu's:
+ * settles. So this wrapper keeps its own counts beside uvu's:
  *
  *     registered = passed + failed + skipped          (anything else is an unfinished file)
  *
- * and writes them, as one line of JSON, to the file named by the environment variable `HOUSE_REPORT` when the process
- * exits, whichever way it exits. The runner believes a file only if these books close and uvu's own total agrees.
+ * and writes them, as one line of JSON, to the file named by the environment variable `TEST_REPORT` when the process
+ * exits, whichever way it exits. The runner believes a file only if these counts agree and uvu's own total agrees.
  */
 import { writeFileSync } from "node:fs";
 import { inspect } from "node:util";
@@ -41,6 +41,8 @@ const report: FileReport = {
   unfinished: [],
   problems: [],
 };
+/** A part of the names of the tests that run; the others are as if they were not written. */
+const wanted = process.env.TEST_NAME ?? "";
 const open = new Set<{ readonly name: string }>();
 
 /** uvu formats `err.name` and `err.stack`; a thrown string has neither and would end the file in silence. */
@@ -87,6 +89,7 @@ function wrap(real: uvu.Test<Record<string, unknown>>, suiteName: string): uvu.T
   const register =
     (into: Registration): Registration =>
     (name, handler) => {
+      if (!label(name).includes(wanted)) return;
       if (typeof handler !== "function") {
         report.problems.push(`test "${label(name)}" has no function`);
         return;
@@ -111,6 +114,7 @@ function wrap(real: uvu.Test<Record<string, unknown>>, suiteName: string): uvu.T
     only(name, handler as Callback);
   };
   test.skip = (name?: string): void => {
+    if (!label(name ?? "").includes(wanted)) return;
     report.registered += 1;
     report.skips.push(label(name ?? ""));
     real.skip(name);
@@ -146,7 +150,7 @@ process.on("uncaughtExceptionMonitor", (thrown) => {
   report.problems.push(`an uncaught exception: ${error.stack ?? error.message}`);
 });
 
-const reportFile = process.env.HOUSE_REPORT;
+const reportFile = process.env.TEST_REPORT;
 process.on("exit", () => {
   report.unfinished = [...open].map((entry) => entry.name);
   if (reportFile !== undefined) writeFileSync(reportFile, JSON.stringify(report));
