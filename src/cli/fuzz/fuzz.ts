@@ -129,7 +129,8 @@ export const fuzzCommand: Command = {
       given.jobs > 1 && isMainThread
         ? await fuzzInWorkers(given, io)
         : await search(fuzz, driver, check, given, io, started);
-    return show(fuzz, report, given, io, performance.now() - started);
+    const code = show(fuzz, report, given, io, performance.now() - started);
+    return (await io.isInterrupted()) ? EXIT.interrupted : code;
   },
 };
 
