@@ -1,45 +1,47 @@
 /**
  * Allocation: from a request to frames, over all zones.
  *
- *   request ─► frames, order ─► for each zone, highest base first ─► fitting class ─► last resort ─► next zone
- *                                  │ node? highest?                                      │
- *                                  └ skipped                         none left ─► scattered? ─► why it failed
+ *   request ─► frames ─► for each zone, highest base first ─► best fit ─► last resort ─► next zone
+ *                           │ node? highest?                                 │
+ *                           └ skipped                    none left ─► scattered? ─► why it failed
  *
  * The highest zone goes first so that memory below 4 GiB is left for the devices that can reach nothing else. A node is
  * a requirement, a preferred node is a first pass over its zones. `highest` cuts a zone at a frame number.
  *
- * The boundary costs nothing to keep: a block starts at a multiple of the power of two at or above its length, so the
- * only multiples of a larger power of two that it could cross are those it starts at.
+ * A block lies in one zone. One of up to 64 frames starts at a multiple of the largest power of two that divides its frames, a
+ * larger one at a group; `alignment` raises that. A `boundary` is kept by raising it to the power of two at or above the
+ * length: the only multiples of a larger power of two that such a block could cross are those it starts at.
  *
  * `allocate` is the plain request and the hot path; everything else comes through a ring entry (ring.ts).
  */
 import {
-  H_PEAK_HEADROOM, H_BLOCKS, H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_CACHED_ORIGIN, H_MAP_COUNT, H_PEAK_FRAMES, H_REASON, H_TOTAL_FRAMES,
-  H_WITHHELD_FRAMES, LENGTH_TAG_BIAS, CACHE_MAX_FRAMES, KIND_SCATTERED, M_BYTES, M_OWNER, M_PHYSICAL, REASON_ADDRESSING, REASON_EXHAUSTED, REASON_FRAGMENTED, S_FRAMES, S_TOP,
-  Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
+  CACHE_MAX_FRAMES, GROUP_FRAMES, GROUP_SHIFT, H_BLOCKS, H_CACHED_ORIGIN, H_FAIL_FREE, H_FAIL_LONGEST, H_FAILURES, H_FIRST_ZONE, H_FRAME_SHIFT, H_MAP_COUNT, H_PEAK_FRAMES,
+  H_REASON, H_TOTAL_FRAMES, H_WITHHELD_FRAMES, KIND_SCATTERED, LENGTH_TAG_BIAS, M_BYTES, M_OWNER, M_PHYSICAL, REASON_ADDRESSING, REASON_EXHAUSTED, REASON_FRAGMENTED, S_FRAMES,
+  S_TOP, W_PEAK_HEADROOM, Z_BASE, Z_COUNT, Z_END, Z_FIRST, Z_NEXT, Z_NODE, Z_SPAN_ORDER,
 } from "./layout";
-import { floorOrder, orderOf } from "./bits";
-import { give, longest, takeAnywhere, takeFitting, takeFour } from "./frames";
+import { floorOrder, naturalOrder, orderOf } from "./bits";
+import { NO_LIMIT, bestGroup, chooseRun, give, groupsFor, longest, runLength, takeAnywhere, takeBatch, takeFitting, takeOfRun } from "./frames";
+import { addHead } from "./heads";
 import { beginBlock, beginPiece, endPiece, zoneOf } from "./blocks";
 import { framesLessOne, framesOf, lengthTagAddress, stackForFrames, writeLengthTag } from "./length-tags";
-import { count, evictOne, forgetPeak, cacheFresh, spill, liveFrames, mayCache, emptyStack, noteOrder, raisePeak, cachedFrames, dropAllCached, noteUncachedSize } from "./cache";
+import { cacheFresh, cachedFrames, count, dropAllCached, emptyStack, evictOne, forgetPeak, liveFrames, mayCache, noteOrder, noteUncachedSize, raisePeak, roomOf, spill, unspill } from "./cache";
 import { insert, mappingAt, record, removeRecord, reserve, scatterGap } from "./mappings";
 import { step } from "./steps";
+import { Frame, Order, Stack, Zone } from "./units";
 
-const NO_LIMIT: u32 = 0xffffffff;
-/** The largest order of which four are taken at once: what has a stack. */
-const MOST_OF_FOUR: u32 = 12;
+/** So many blocks of one size are taken at once, one to hand out and the others to cache. More cost space, fewer time. */
+const BATCH: u32 = 4;
 export const ANY_NODE: u32 = 0xffffffff;
 /** The last physical byte there can be. */
 export const HIGHEST: f64 = 4503599627370495.0;
 
 /** The first physical byte of a frame. */
-export function physicalOf(zone: usize, frame: u32): f64 {
+export function physicalOf(zone: Zone, frame: u32): f64 {
   return load<f64>(zone, Z_BASE) + <f64>(<u64>(frame - load<u32>(zone, Z_FIRST)) << load<u32>(H_FRAME_SHIFT));
 }
 
 /** One past the last frame number of a zone whose last byte lies at or below `highest`. */
-function limitOf(zone: usize, highest: f64): u32 {
+function limitOf(zone: Zone, highest: f64): u32 {
   const bytes = highest + 1 - load<f64>(zone, Z_BASE);
   if (bytes <= 0) return load<u32>(zone, Z_FIRST);
   const frames = Math.floor(bytes / <f64>(1 << load<u32>(H_FRAME_SHIFT)));
@@ -52,8 +54,8 @@ export function reachesAll(highest: f64): bool {
   return limitOf(zone, highest) == load<u32>(zone, Z_END);
 }
 
-/** Take `count` frames in one zone, ending at or below `limit`. The first frame, or 0. */
-function takeIn(zone: usize, count: u32, order: u32, limit: u32): u32 {
+/** Take `count` frames in one zone, at a multiple of 2^order frames at least, ending at or below `limit`. The first frame, or 0. */
+function takeIn(zone: Zone, count: u32, order: Order, limit: Frame): Frame {
   const span = load<u32>(zone, Z_SPAN_ORDER);
   if (order > span) {
     // Frame numbers are congruent to physical ones up to the span only. No zone has more frames than the span, so one
@@ -64,21 +66,23 @@ function takeIn(zone: usize, count: u32, order: u32, limit: u32): u32 {
     order = span;
   }
   const frame = takeMerged(zone, count, order, limit);
-  if (frame != 0 || cachedFrames() == 0 || zone != <usize>load<u32>(H_FIRST_ZONE)) return frame;
+  if (frame != 0 || cachedFrames() == 0 || zone != <Zone>load<u32>(H_FIRST_ZONE)) return frame;
   // Before the highest zone refuses, all merging that was put off is done; and undone, if it was no use.
-  spill(false);
+  spill();
   const merged = takeMerged(zone, count, order, limit);
-  if (merged == 0) spill(true);
+  if (merged == 0) unspill();
   else dropAllCached();
   return merged;
 }
 
 /** The same from what is merged. */
-function takeMerged(zone: usize, count: u32, order: u32, limit: u32): u32 {
-  const frame = takeFitting(zone, count, order, limit);
-  if (frame != 0) return frame;
-  // A class at or above the order holds every place there is for a full power of two in an uncut zone.
-  if (count == 1 << order && limit >= load<u32>(zone, Z_END)) return 0;
+function takeMerged(zone: Zone, count: u32, order: Order, limit: Frame): Frame {
+  // The quick choice knows no limit and no alignment but the natural one.
+  if (order <= naturalOrder(count) && limit >= load<u32>(zone, Z_END)) {
+    const frame = takeFitting(zone, count);
+    // Of a power of two up to a group the classes promise every place there is.
+    if (frame != 0 || (count <= GROUP_FRAMES && (count & (count - 1)) == 0)) return frame;
+  }
   return takeAnywhere(zone, count, order, limit);
 }
 
@@ -96,7 +100,7 @@ export function allocate(lengthBytes: u32): u32 {
 /** The same, for the loop of a module that has this one linked in. */
 // @ts-ignore: decorator
 @inline
-export function allocateInline(lengthBytes: u32): u32 {
+export function allocateInline(lengthBytes: u32): Frame {
   // The quick way: something of this size is cached in the highest zone.
   const countLessOne = framesLessOne(lengthBytes);
   if (countLessOne >= CACHE_MAX_FRAMES) return allocateSlowly(lengthBytes);
@@ -104,54 +108,83 @@ export function allocateInline(lengthBytes: u32): u32 {
   const top = load<u32>(stack, S_TOP);
   const frame = load<u32>(<usize>top);
   if (frame == 0) return allocateSlowly(lengthBytes);
-  store<u32>(stack, top - 4, S_TOP);
   const at = lengthTagAddress(stack, frame - load<u32>(H_CACHED_ORIGIN));
-  // What is below LENGTH_TAG_BIAS there is the sentinel of a cached block; what is above may be its neighbour's.
+  // What is below LENGTH_TAG_BIAS there is the sentinel of a cached block; what is above may be its neighbour's tag.
   store<u32>(at, (load<u32>(at) & -LENGTH_TAG_BIAS) + lengthBytes + LENGTH_TAG_BIAS);
-  const below = load<u32>(H_PEAK_HEADROOM);
+  store<u32>(stack, top - 4, S_TOP);
+  const headroom = load<u32>(W_PEAK_HEADROOM);
   const frames = load<u32>(stack, S_FRAMES);
-  if (below < frames) raisePeak(frames - below);
-  else store<u32>(H_PEAK_HEADROOM, below - frames);
+  if (headroom < frames) raisePeak(frames - headroom);
+  else store<u32>(W_PEAK_HEADROOM, headroom - frames);
   return frame;
 }
 
 /** The same where nothing of the size is cached. */
-function allocateSlowly(lengthBytes: u32): u32 {
+function allocateSlowly(lengthBytes: u32): Frame {
   const frames = framesOf(lengthBytes);
-  const order = orderOf(frames);
-  if (frames < CACHE_MAX_FRAMES && stackForFrames(frames - 1) == emptyStack()) noteUncachedSize(frames);
-  let frame = refill(frames, order, lengthBytes);
-  if (frame == 0) frame = takePlain(frames, order, lengthBytes);
-  if (frame == 0) fail(shortage(frames));
-  else noteOrder(order);
+  const cacheable = frames <= CACHE_MAX_FRAMES;
+  const stack = cacheable ? stackForFrames(frames - 1) : emptyStack();
+  let frame = stack == emptyStack() ? 0 : refill(stack, frames, lengthBytes);
+  if (frame == 0) frame = takePlain(frames, lengthBytes);
+  if (frame == 0) {
+    fail(shortage(frames));
+    return 0;
+  }
+  noteOrder(orderOf(frames));
+  if (cacheable && stack == emptyStack()) noteUncachedSize(frames);
   return frame;
 }
 
 /**
- * Four blocks of one size at once: one to hand out, three to cache, for the price of one. The first frame of the one,
- * or 0 when there are no four together, or caching is off.
+ * Up to four blocks of one size at once: one to hand out, the others to cache, for little more than one costs. The first
+ * frame of the one, or 0 where none can be had so, or nothing may be cached.
  */
-function refill(frames: u32, order: u32, lengthBytes: u32): u32 {
-  const zone = <usize>load<u32>(H_FIRST_ZONE);
-  const whole = frames == 1 << order;
-  // Blocks that leave gaps between them spoil aligned runs, so they are taken only where a few are next to nothing.
-  if (!mayCache(whole ? 3 * frames : 64 * frames)) return 0;
-  let frame: u32 = 0;
-  if (order <= 4) frame = takeFour(zone, frames, order);
-  else if (whole && order <= MOST_OF_FOUR) frame = takeFitting(zone, 4 * frames, order + 2, NO_LIMIT);
-  if (frame == 0) return 0;
-  const stack = stackForFrames(frames - 1);
-  for (let i: u32 = 3; i != 0; --i) cacheFresh(stack, frame + (i << order));
+function refill(stack: Stack, frames: u32, lengthBytes: u32): Frame {
+  if (!mayCache((BATCH - 1) * frames) || roomOf(stack) < BATCH - 1) return 0;
+  return frames < GROUP_FRAMES ? refillSmall(stack, frames, lengthBytes) : refillGroups(stack, frames, lengthBytes);
+}
+
+/** Out of the one group that fits one block best, as many as it has room for. */
+function refillSmall(stack: Stack, frames: u32, lengthBytes: u32): Frame {
+  const zone = <Zone>load<u32>(H_FIRST_ZONE);
+  const group = bestGroup(zone, frames);
+  if (group == 0) return 0;
+  let starts = takeBatch(zone, group, frames, BATCH);
+  const base = group << GROUP_SHIFT;
+  const frame = base + <u32>ctz(starts);
+  let blocks: u32 = 1;
+  // The highest is pushed first, so that the next request gets the lowest of those that are cached.
+  for (starts &= starts - 1; starts != 0; ++blocks) {
+    const at = 63 - <u32>clz(starts);
+    cacheFresh(stack, base + at, frames);
+    starts &= ~((<u64>1) << at);
+  }
+  return finishRefill(zone, frame, frames, blocks, lengthBytes);
+}
+
+/** Of the run that fits one block best, if it has room for four. */
+function refillGroups(stack: Stack, frames: u32, lengthBytes: u32): Frame {
+  if ((frames & (GROUP_FRAMES - 1)) != 0) return 0;
+  const zone = <Zone>load<u32>(H_FIRST_ZONE);
+  const run = chooseRun(zone, groupsFor(frames));
+  if (run == 0 || runLength(zone, run) < BATCH * groupsFor(frames)) return 0;
+  const frame = takeOfRun(zone, run, BATCH * frames);
+  for (let i: u32 = BATCH - 1; i != 0; --i) cacheFresh(stack, frame + i * frames, frames);
+  return finishRefill(zone, frame, frames, BATCH, lengthBytes);
+}
+
+function finishRefill(zone: Zone, frame: Frame, frames: u32, blocks: u32, lengthBytes: u32): Frame {
+  addHead(zone, frame, frames);
   writeLengthTag(zone, frame, frames, lengthBytes);
-  store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 4);
-  count(zone, 4 * frames, frames);
+  store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + blocks);
+  count(zone, blocks * frames, frames);
   return frame;
 }
 
-function takePlain(count: u32, order: u32, lengthBytes: u32): u32 {
+function takePlain(count: u32, lengthBytes: u32): Frame {
   for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
     step();
-    const frame = takeIn(zone, count, order, NO_LIMIT);
+    const frame = takeIn(zone, count, 0, NO_LIMIT);
     if (frame != 0) {
       beginBlock(zone, frame, count, lengthBytes);
       evictOne();
@@ -183,7 +216,7 @@ export function noteFailure(): void {
   store<u32>(H_FAIL_LONGEST, longestBlock());
 }
 
-/** Frames under constraints, not yet a block. The first, or 0. `order` is at least that of `count`, and below 52. */
+/** Frames under constraints, not yet a block. The first, or 0. `order` is what is asked for beyond the natural alignment, below 52. */
 export function takeConstrained(count: u32, order: u32, highest: f64, node: u32, preferred: u32): u32 {
   if (preferred != ANY_NODE) {
     const frame = takePass(count, order, highest, node, preferred, false);
@@ -251,7 +284,7 @@ function gatherPieces(lengthBytes: u32, count: u32, least: u32, highest: f64, no
   let order = max(floorOrder(count), least);
   while (left != 0) {
     const size: u32 = min(left, (<u32>1) << order);
-    const frame = reserve(1) ? takeConstrained(size, order, highest, node, preferred) : 0;
+    const frame = reserve(1) ? takeConstrained(size, least, highest, node, preferred) : 0;
     if (frame != 0) {
       const zone = zoneOf(frame);
       const length = <f64>(<u64>size << shift);
@@ -303,10 +336,10 @@ export function zoneAt(physical: f64): usize {
 /** The longest block that an unconstrained request could take now, in frames, cached blocks given back first. Changes nothing. */
 export function longestBlock(): u32 {
   let best: u32 = 0;
-  spill(false);
+  spill();
   for (let zone = <usize>load<u32>(H_FIRST_ZONE); zone != 0; zone = <usize>load<u32>(zone, Z_NEXT)) {
     best = max(best, longest(zone));
   }
-  spill(true);
+  unspill();
   return best;
 }

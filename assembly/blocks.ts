@@ -1,42 +1,38 @@
 /**
- * Live blocks: starting and ending them, and who holds a frame.
+ * Live blocks: starting and ending them.
  *
- * A free names its block and proves itself by one compare of the length tag where the block starts (length-tags.ts): a second free
- * finds a sentinel, a free of an inner frame finds another length tag or none, a wrong length differs. Nothing else is stored of a
- * block but its tag.
+ * A free names its block and proves itself by one compare of the length tag where the block starts (length-tags.ts): a
+ * second free finds a sentinel, a free of an inner frame finds another tag or none, a wrong length differs. Nothing else is
+ * stored of a block but its user tag and its head (heads.ts).
  *
- * The block that holds any frame is found without a search. A block starts on a multiple of the power of two at or above
- * its frames, so the starts that could hold frame f are f with its lowest set bits cleared one after the other:
+ * In every change the store of the length tag decides: before a block's tag is written its frames are free, and after its tag
+ * is gone they are, whatever bitmaps, trees and counts say in between (rebuild.ts).
  *
- *     f = 0b1011 0110 -> ...0110, ...0100, ...0000 of the group, then the same with the group number
- *
- * The first of them that starts a live block decides: a longer block could only start further down and would overlap it.
- *
- * What free bitmaps and class trees have given away is counted when they change, and what is cached with every block (cache.ts);
- * the difference is live.
+ * What bitmaps and trees have given away is counted when they change, and what is cached with every block (cache.ts); the
+ * difference is live.
  *
  * Promise: a refused call has changed nothing. A free takes a bounded number of steps (those of `give`).
  */
 import {
-  BAD_LENGTH, BAD_TAG, LENGTH_TAG_BIAS, FOREIGN, FREED, H_HEADROOM_LIMIT, H_PEAK_HEADROOM, H_BLOCKS, H_FIRST_ZONE, H_FOUND_FRAMES, H_FOUND_HEAD, H_FOUND_LENGTH, H_FOUND_ZONE, H_CACHED_ORIGIN,
-  H_CACHED_SPAN, INTERIOR, CACHE_MAX_FRAMES, SENTINEL_FREED, SENTINEL_PIECE, SENTINEL_PIECE_FREED, SENTINEL_CACHED_FREED, NEVER, OK, GROUP_FRAMES, GROUP_SHIFT, S_FRAMES, S_INNER, S_MASK, S_TOP, Z_COUNT,
-  Z_FIRST, Z_NEXT, Z_GROUP_FIRST, Z_TAGS,
+  BAD_LENGTH, BAD_TAG, CACHE_MAX_FRAMES, FOREIGN, FREED, GROUP_FRAMES, H_BLOCKS, H_CACHED_ORIGIN, H_CACHED_SPAN, H_FIRST_ZONE, H_FOUND_HEAD, INTERIOR, LENGTH_TAG_BIAS, NEVER,
+  OK, SENTINEL_FREED, SENTINEL_PIECE, SENTINEL_PIECE_FREED, S_FRAMES, S_INNER, S_MASK, S_TOP, W_HEADROOM_LIMIT, W_PEAK_HEADROOM, Z_COUNT, Z_FIRST, Z_NEXT, Z_TAGS,
 } from "./layout";
-import { lengthTagAt, tagOrSentinelAt, framesFor, framesLessOne, isPiece, lengthTagAddress, lengthFrom, groupLengthTagAt, groupLengthAt, setTagOrSentinel, smallLengthAt, stackForFrames, wasStart, writeLengthTag } from "./length-tags";
+import { addHead, holderIn, removeHead } from "./heads";
+import { cachedSentinel, framesFor, framesLessOne, lengthFrom, lengthTagAddress, setTagOrSentinel, stackForFrames, tagOrSentinelAt, wasStart, withoutBlock, writeLengthTag } from "./length-tags";
 import { count, evictOne, hasRoom } from "./cache";
 import { give } from "./frames";
-import { pieceFrames } from "./mappings";
 import { step } from "./steps";
+import { Frame, Stack, Zone } from "./units";
 
 /** Does a zone hold a frame number? */
 // @ts-ignore: decorator
 @inline
-function holds(zone: usize, frame: u32): bool {
+function holds(zone: Zone, frame: Frame): bool {
   return frame - load<u32>(zone, Z_FIRST) < load<u32>(zone, Z_COUNT);
 }
 
 /** The zone that holds a frame number, or 0. */
-export function zoneOf(frame: u32): usize {
+export function zoneOf(frame: Frame): Zone {
   let zone = <usize>load<u32>(H_FIRST_ZONE);
   while (zone != 0 && !holds(zone, frame)) {
     step();
@@ -48,45 +44,48 @@ export function zoneOf(frame: u32): usize {
 // ---- starting and ending ---------------------------------------------------------------------------------------------
 
 /** Write the tag of a live block. A frame where no live block starts has the tag 0. */
-export function setTag(zone: usize, frame: u32, tag: u32): void {
+export function setTag(zone: Zone, frame: Frame, tag: u32): void {
   const tags = load<u32>(zone, Z_TAGS);
   if (tags != 0) store<u32>(<usize>(tags + (frame << 2)), tag);
 }
 
 /** Make frames that were just taken a live block. */
-export function beginBlock(zone: usize, frame: u32, frames: u32, lengthBytes: u32): void {
+export function beginBlock(zone: Zone, frame: Frame, frames: u32, lengthBytes: u32): void {
+  addHead(zone, frame, frames);
   writeLengthTag(zone, frame, frames, lengthBytes);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) + 1);
   count(zone, frames, frames);
 }
 
 /** Make frames that were just taken a piece of a scattered block. */
-export function beginPiece(zone: usize, frame: u32, frames: u32): void {
-  setTagOrSentinel(zone, frame, frames, tagOrSentinelAt(zone, frame, frames) == SENTINEL_FREED ? SENTINEL_PIECE_FREED : SENTINEL_PIECE);
+export function beginPiece(zone: Zone, frame: Frame, frames: u32): void {
+  addHead(zone, frame, frames);
+  setTagOrSentinel(zone, frame, frames, withoutBlock(tagOrSentinelAt(zone, frame, frames)) != 0 ? SENTINEL_PIECE_FREED : SENTINEL_PIECE);
   count(zone, frames, frames);
 }
 
 /** End a piece: its window address was never handed out, so the sentinel falls back to what it was. */
-export function endPiece(zone: usize, frame: u32, frames: u32): void {
-  setTagOrSentinel(zone, frame, frames, tagOrSentinelAt(zone, frame, frames) == SENTINEL_PIECE_FREED ? SENTINEL_FREED : 0);
+export function endPiece(zone: Zone, frame: Frame, frames: u32): void {
+  setTagOrSentinel(zone, frame, frames, withoutBlock(tagOrSentinelAt(zone, frame, frames)));
   returnFrames(zone, frame, frames);
 }
 
-/** Give the frames of what was live back. */
-function returnFrames(zone: usize, frame: u32, frames: u32): void {
+/** Give the frames of what was live back. Its length tag is gone. */
+function returnFrames(zone: Zone, frame: Frame, frames: u32): void {
+  removeHead(zone, frame, frames);
   give(zone, frame, frames);
   count(zone, -<i32>frames, -<i32>frames);
 }
 
 /** Free the block at `frame`, whose length is given and whose tag is 0. OK, or why not (see `refusal`). */
-export function free(frame: u32, lengthBytes: u32): u32 {
+export function free(frame: Frame, lengthBytes: u32): u32 {
   return freeInline(frame, lengthBytes);
 }
 
 /** The same, for the loop of a module that has this one linked in. */
 // @ts-ignore: decorator
 @inline
-export function freeInline(frame: u32, lengthBytes: u32): u32 {
+export function freeInline(frame: Frame, lengthBytes: u32): u32 {
   // The quick way, for the highest zone: one compare proves the block, one push caches it.
   const countLessOne = framesLessOne(lengthBytes);
   if (countLessOne >= CACHE_MAX_FRAMES) return freeSlowly(frame, lengthBytes);
@@ -99,17 +98,17 @@ export function freeInline(frame: u32, lengthBytes: u32): u32 {
   if ((rest & load<u32>(stack, S_MASK)) != 0) return freeSlowly(frame, lengthBytes);
   const top = load<u32>(stack, S_TOP);
   if (!hasRoom(top)) return mergeProved(stack, frame, at, rest);
-  const below = load<u32>(H_PEAK_HEADROOM) + load<u32>(stack, S_FRAMES);
-  if (below > load<u32>(H_HEADROOM_LIMIT)) return mergeProved(stack, frame, at, rest);
-  store<u32>(at, rest + SENTINEL_CACHED_FREED);
+  const headroom = load<u32>(W_PEAK_HEADROOM) + load<u32>(stack, S_FRAMES);
+  if (headroom > load<u32>(W_HEADROOM_LIMIT)) return mergeProved(stack, frame, at, rest);
+  store<u32>(at, rest + cachedSentinel(stack));
   store<u32>(<usize>(top + 4), frame);
   store<u32>(stack, top + 4, S_TOP);
-  store<u32>(H_PEAK_HEADROOM, below);
+  store<u32>(W_PEAK_HEADROOM, headroom);
   return OK;
 }
 
 /** Free a block that was found live on the quick way, and merge its frames. `rest` is what else is in the word of its length tag. */
-function mergeProved(stack: usize, frame: u32, at: usize, rest: u32): u32 {
+function mergeProved(stack: Stack, frame: Frame, at: usize, rest: u32): u32 {
   store<u32>(at, rest + SENTINEL_FREED);
   store<u32>(H_BLOCKS, load<u32>(H_BLOCKS) - 1);
   returnFrames(<usize>load<u32>(H_FIRST_ZONE), frame, load<u32>(stack, S_FRAMES));
@@ -118,7 +117,7 @@ function mergeProved(stack: usize, frame: u32, at: usize, rest: u32): u32 {
 }
 
 /** Free a block of any zone and merge its frames. */
-function freeSlowly(frame: u32, lengthBytes: u32): u32 {
+function freeSlowly(frame: Frame, lengthBytes: u32): u32 {
   const zone = zoneOf(frame);
   if (zone == 0) return FOREIGN;
   if (lengthFrom(zone, frame) != lengthBytes) return refusal(zone, frame);
@@ -131,14 +130,14 @@ function freeSlowly(frame: u32, lengthBytes: u32): u32 {
 }
 
 /** `free` on a core that keeps tags, whatever the tag. */
-export function freeAny(frame: u32, lengthBytes: u32): u32 {
+export function freeAny(frame: Frame, lengthBytes: u32): u32 {
   const code = free(frame, lengthBytes);
   if (code == OK) setTag(zoneOf(frame), frame, 0);
   return code;
 }
 
 /** `free` with a tag to compare as well; BAD_TAG when the tag alone differs. */
-export function freeTagged(frame: u32, lengthBytes: u32, tag: u32): u32 {
+export function freeTagged(frame: Frame, lengthBytes: u32, tag: u32): u32 {
   const zone = zoneOf(frame);
   if (zone == 0) return FOREIGN;
   if (tagAt(zone, frame) != tag && lengthFrom(zone, frame) == lengthBytes) return BAD_TAG;
@@ -147,72 +146,40 @@ export function freeTagged(frame: u32, lengthBytes: u32, tag: u32): u32 {
   return code;
 }
 
-export function tagAt(zone: usize, frame: u32): u32 {
+export function tagAt(zone: Zone, frame: Frame): u32 {
   const tags = load<u32>(zone, Z_TAGS);
   return tags == 0 ? 0 : load<u32>(<usize>(tags + (frame << 2)));
 }
 
 // ---- asking ----------------------------------------------------------------------------------------------------------
 
-/** Leave in the header what holds a frame. 1 a block, 2 a piece of a scattered block, 0 nothing. */
-function found(zone: usize, frame: u32, head: u32, frames: u32, lengthBytes: u32): u32 {
-  if (frame - head >= frames) return 0;
-  store<u32>(H_FOUND_HEAD, head);
-  store<u32>(H_FOUND_FRAMES, frames);
-  store<u32>(H_FOUND_LENGTH, lengthBytes);
-  store<u32>(H_FOUND_ZONE, <u32>zone);
-  return lengthBytes == 0 ? 2 : 1;
-}
-
-/** Who holds a frame of this zone: 1 a block, 2 a piece of a scattered block, 0 nobody. Details in the header. */
-export function holderIn(zone: usize, frame: u32): u32 {
-  let head = frame;
-  for (;;) {
-    step();
-    const lengthBytes = smallLengthAt(zone, head);
-    if (lengthBytes != 0) return found(zone, frame, head, framesFor(lengthBytes), lengthBytes);
-    if (isPiece(lengthTagAt(zone, head))) return found(zone, frame, head, pieceFrames(zone, head), 0);
-    if ((head & (GROUP_FRAMES - 1)) == 0) break;
-    head &= head - 1;
-  }
-  const firstGroup = load<u32>(zone, Z_GROUP_FIRST);
-  // From here on only blocks of 64 frames and more count: a small one at the start of an earlier group ends there.
-  for (let group = head >> GROUP_SHIFT; group >= firstGroup; group &= group - 1) {
-    step();
-    const lengthBytes = groupLengthAt(zone, group);
-    if (lengthBytes != 0) return found(zone, frame, group << GROUP_SHIFT, framesFor(lengthBytes), lengthBytes);
-    if (isPiece(groupLengthTagAt(zone, group))) return found(zone, frame, group << GROUP_SHIFT, pieceFrames(zone, group << GROUP_SHIFT), 0);
-  }
-  return 0;
-}
-
 /** `holderIn` for any frame number. */
-export function holder(frame: u32): u32 {
+export function holder(frame: Frame): u32 {
   const zone = zoneOf(frame);
   return zone == 0 ? 0 : holderIn(zone, frame);
 }
 
 /** Why a block of the length that was given cannot be freed at `frame`. */
-function refusal(zone: usize, frame: u32): u32 {
+function refusal(zone: Zone, frame: Frame): u32 {
   if (holderIn(zone, frame) == 1) return load<u32>(H_FOUND_HEAD) == frame ? BAD_LENGTH : INTERIOR;
   return wasStart(zone, frame) ? FREED : NEVER;
 }
 
 /** `refusal` for a frame whose length nobody gave: OK when a live block starts there. */
-export function inspect(frame: u32): u32 {
+export function inspect(frame: Frame): u32 {
   const zone = zoneOf(frame);
   if (zone == 0) return FOREIGN;
   return lengthFrom(zone, frame) != 0 ? OK : refusal(zone, frame);
 }
 
 /** The exact length of the live block that starts at `frame`; 0 when none does. */
-export function sizeOf(frame: u32): u32 {
+export function sizeOf(frame: Frame): u32 {
   const zone = zoneOf(frame);
   return zone == 0 ? 0 : lengthFrom(zone, frame);
 }
 
 /** The tag of the live block that starts at `frame`. */
-export function tagOf(frame: u32): u32 {
+export function tagOf(frame: Frame): u32 {
   const zone = zoneOf(frame);
   return zone == 0 ? 0 : tagAt(zone, frame);
 }
@@ -223,19 +190,19 @@ export function tagOf(frame: u32): u32 {
  * Mark a live block as ended without giving its frames back, so that its second mention in the same batch is seen.
  * Returns its length, or 0 when no live block starts there. `abortFree` or `commitFree` must follow.
  */
-export function beginFree(frame: u32): u32 {
+export function beginFree(frame: Frame): u32 {
   const lengthBytes = sizeOf(frame);
   if (lengthBytes != 0) setTagOrSentinel(zoneOf(frame), frame, framesFor(lengthBytes), SENTINEL_FREED);
   return lengthBytes;
 }
 
 /** Undo `beginFree`. */
-export function abortFree(frame: u32, lengthBytes: u32): void {
+export function abortFree(frame: Frame, lengthBytes: u32): void {
   writeLengthTag(zoneOf(frame), frame, framesFor(lengthBytes), lengthBytes);
 }
 
 /** Finish what `beginFree` began. */
-export function commitFree(frame: u32, lengthBytes: u32): void {
+export function commitFree(frame: Frame, lengthBytes: u32): void {
   abortFree(frame, lengthBytes);
   freeAny(frame, lengthBytes);
 }

@@ -11,16 +11,16 @@
  * because this module has no globals.
  */
 import {
-  H_SLOW_COUNT, H_DIGEST_A, H_DIGEST_B, H_FIRST_ZONE, H_FLAGS, H_FRAME_SHIFT, H_LENGTH_TAG_SHIFT, H_CACHED_ORIGIN, H_MAP_BASE, H_MAP_COUNT, H_NEXT_FRAME, H_CACHE_LIMIT, H_RECENT_ORDER, H_SCATTER_BASE, H_ZONE_COUNT, MAP_RECORD, M_BYTES,
-  M_OWNER, M_OWNER_BYTES, M_KIND, M_PHYSICAL, M_TAG, M_VIRTUAL, GROUP_FRAMES, GROUP_SHIFT, FIRST_ADAPTIVE, STACK_COUNT, STACK_FULL, S_BASE, S_ENTRIES, S_FRAMES, S_TOP, S_CANDIDATE, zoneRecord, Z_AVAILABLE, Z_BASE, Z_COUNT, Z_CLASS_COUNTS, Z_FREE, Z_LENGTH_TAGS, Z_NODE,
-  Z_GROUP_END, Z_GROUP_FIRST, Z_WINDOW,
+  GROUP_FRAMES, GROUP_SHIFT, H_CACHE_LIMIT, H_DIGEST_A, H_DIGEST_B, H_EVICT_STACK, H_FLAGS, H_FRAME_SHIFT, H_LENGTH_TAG_SHIFT, H_MAP_BASE, H_MAP_COUNT, H_PEAK_FRAMES, H_RECENT_ORDER,
+  H_RECENT_ORDER_NEXT, H_SCATTER_BASE, H_SLOW_COUNT, H_ZONE_COUNT, MAP_RECORD, M_BYTES, M_KIND, M_OWNER, M_OWNER_BYTES, M_PHYSICAL, M_TAG, M_VIRTUAL, SIZE_CLASSES, STACK_COUNT,
+  S_ENTRIES, S_TOP, W_PEAK_HEADROOM, Z_BASE, Z_COUNT, Z_GROUP_END, Z_GROUP_FIRST, Z_LENGTH_TAGS, Z_NODE, Z_WINDOW, zoneRecord,
 } from "./layout";
-import { alignedStarts } from "./bits";
 import { tagAt } from "./blocks";
 import { framesFor, groupLengthAt, smallLengthAt } from "./length-tags";
 import { stackOf } from "./cache";
 import { physicalOf } from "./allocate";
 import { record } from "./mappings";
+import { Frame, Zone } from "./units";
 
 const START: u64 = 0x85a308d3243f6a88;
 const END_OF_BLOCKS: u32 = 0xffffffff;
@@ -66,7 +66,7 @@ export function digest(): void {
 }
 
 /** The live contiguous blocks of a zone, in ascending order. */
-function mixBlocks(state: u64, zone: usize): u64 {
+function mixBlocks(state: u64, zone: Zone): u64 {
   const end = load<u32>(zone, Z_GROUP_END);
   const perWord: u32 = 8 >> load<u32>(H_LENGTH_TAG_SHIFT);
   for (let group = load<u32>(zone, Z_GROUP_FIRST); group < end; ) {
@@ -91,11 +91,11 @@ function mixBlocks(state: u64, zone: usize): u64 {
 }
 
 /** Eight bytes of `lengthTags` at once. */
-function eightBytesOfTags(zone: usize, frame: u32): u64 {
+function eightBytesOfTags(zone: Zone, frame: Frame): u64 {
   return load<u64>(<usize>(load<u32>(zone, Z_LENGTH_TAGS) + (frame << load<u32>(H_LENGTH_TAG_SHIFT))));
 }
 
-function mixBlock(state: u64, zone: usize, frame: u32, lengthBytes: u32): u64 {
+function mixBlock(state: u64, zone: Zone, frame: Frame, lengthBytes: u32): u64 {
   return mix(mix(mixWide(state, physicalOf(zone, frame)), lengthBytes), tagAt(zone, frame));
 }
 
@@ -139,8 +139,10 @@ function fold(state: u64, word: u64): u64 {
 export function imageDigest(): void {
   let state = fold(START, <u64>load<u32>(H_FRAME_SHIFT) | ((<u64>load<u32>(H_FLAGS)) << 32));
   state = fold(state, reinterpret<u64>(load<f64>(H_SCATTER_BASE)));
-  const arraysEnd = <usize>load<u32>(H_MAP_BASE);
-  state = fold(fold(fold(state, load<u32>(H_CACHE_LIMIT)), load<u64>(H_RECENT_ORDER)), load<u64>(H_SLOW_COUNT));
+  state = fold(state, <u64>load<u32>(H_CACHE_LIMIT) | ((<u64>load<u32>(H_PEAK_FRAMES)) << 32));
+  state = fold(state, <u64>load<u32>(H_RECENT_ORDER) | ((<u64>load<u32>(H_RECENT_ORDER_NEXT)) << 32));
+  state = fold(state, <u64>load<u32>(H_SLOW_COUNT) | ((<u64>load<u32>(H_EVICT_STACK)) << 32));
+  state = fold(state, load<u32>(W_PEAK_HEADROOM));
   // What lies above the top of a stack decides nothing. Most stacks are empty: their head is all there is.
   for (let number: u32 = 0; number < STACK_COUNT; ++number) {
     const stack = stackOf(number);
@@ -151,34 +153,9 @@ export function imageDigest(): void {
     state = fold(state, word);
     for (let at = stack + S_ENTRIES; at <= top; at += 4) state = fold(state, load<u32>(at));
   }
-  for (let at = stackOf(STACK_COUNT); at < arraysEnd; at += 8) state = fold(state, load<u64>(at));
+  const arraysEnd = <usize>load<u32>(H_MAP_BASE);
+  for (let at: usize = SIZE_CLASSES; at < arraysEnd; at += 8) state = fold(state, load<u64>(at));
   const mapped = <usize>(load<u32>(H_MAP_COUNT) * MAP_RECORD);
   for (let at: usize = 0; at < mapped; at += 8) state = fold(state, load<u64>(arraysEnd + at));
   finish(state ^ (state >> 29));
-}
-
-/** A checksum over what opening wrote: the zone records but for what lives in them, and the header's constants. */
-export function geometry(): u32 {
-  let state = fold(START, load<u64>(H_FRAME_SHIFT));
-  state = fold(state, <u64>load<u32>(H_ZONE_COUNT) | ((<u64>load<u32>(H_LENGTH_TAG_SHIFT)) << 32));
-  state = fold(state, <u64>load<u32>(H_MAP_BASE) | ((<u64>load<u32>(H_NEXT_FRAME)) << 32));
-  state = fold(state, reinterpret<u64>(load<f64>(H_SCATTER_BASE)));
-  state = fold(state, load<u32>(H_FIRST_ZONE));
-  const zones = load<u32>(H_ZONE_COUNT);
-  for (let i: u32 = 0; i < zones; ++i) {
-    const zone = zoneRecord(i);
-    for (let at: u32 = 0; at < Z_CLASS_COUNTS; at += 4) {
-      if (at != Z_AVAILABLE && at != Z_FREE) state = fold(state, load<u32>(zone + at));
-    }
-  }
-  state = fold(state, load<u64>(H_CACHED_ORIGIN));
-  for (let order: u32 = 0; order <= 6; ++order) state = fold(state, alignedStarts(order));
-  state = fold(state, load<u32>(stackOf(0) + STACK_FULL)); // what stack 0 gives
-  for (let number: u32 = 0; number < STACK_COUNT; ++number) {
-    // Of a stack, the top and the entries live, and of those for any size the sizes; stack 0 has none of it.
-    for (let at: u32 = number == 0 ? S_TOP : S_BASE; at <= S_CANDIDATE; at += 4) {
-      if (at < S_FRAMES || number < FIRST_ADAPTIVE) state = fold(state, load<u32>(stackOf(number) + at));
-    }
-  }
-  return <u32>(state ^ (state >> 32));
 }

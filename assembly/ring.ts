@@ -45,7 +45,7 @@ function serveEntry(entry: usize): u32 {
 function allocateConstrained(entry: usize, lengthBytes: u32, flags: u32, tag: u32): u32 {
   const count = framesFor(lengthBytes);
   const least: u32 = flags & HAS_ALIGN ? load<u32>(entry, R_ALIGN_ORDER) : 0;
-  const order = max(orderOf(count), least);
+  const order = flags & HAS_BOUNDARY ? max(orderOf(count), least) : least;
   const highest = flags & HAS_HIGHEST ? load<f64>(entry, R_HIGHEST) : HIGHEST;
   const node = flags & HAS_NODE ? load<u32>(entry, R_NODE) : ANY_NODE;
   const preferred = flags & HAS_PREFERRED ? load<u32>(entry, R_PREFERRED) : ANY_NODE;

@@ -4,66 +4,73 @@
  * Each rule is an equation or a plain sentence; its number is its place in this list and in layout.ts.
  *
  *    1 geometry    what opening wrote once is as it was written
- *    2 partition   each frame of a zone is free or live, never both; no frame outside it is either
- *    3 counts      free + taken + withheld = total, per zone and in all; blocks counted = live and cached ones; below the peak
- *                  by what is counted, and so far from the limit
- *    4 bitmaps     a word is never all ones: a group that is all free belongs to a run
- *    5 classes     a group is in the tree of class c exactly when its word's longest aligned run is 2^c
- *    6 runs        a run lies in the zone, its words are 0, and no other run starts inside it
- *    7 buddies     no two runs that could be one
- *    8 trees       a bit above is set exactly when the word below is not 0; nothing is set outside the zone; members are
- *                  counted
- *    9 blocks      a live block lies in its zone, starts where its length demands, and overlaps no other
- *   10 lengths     an entry of `lengthTags` is a length of 1 to 63 frames or a sentinel; of `groupLengthTags`, of 64 and more
+ *    2 partition   each frame of a zone is free or taken, never both; no frame outside it is either
+ *    3 counts      free + taken + withheld = total, per zone and in all; blocks counted = live and cached ones; headroom = peak -
+ *                  live; both limits of the cache are what follows from these
+ *    4 bitmaps     a bitmap is never all ones: a group that is all free belongs to a run
+ *    5 classes     a split group is in the tree of its class, which is that of its longest aligned stretch; a run in that of its length
+ *    6 runs        a run lies in the zone, has its length at both ends and 0 between, and its bitmaps are 0
+ *    7 merging     no two runs touch
+ *    8 trees       a bit above is set exactly when the word below is not 0; nothing else is a member; what a class promises is
+ *                  what its members hold; the mask says which classes have any
+ *    9 blocks      a block lies in its zone, inside one group or from the start of one on, aligned as its frames demand, and overlaps
+ *                  no other
+ *   10 lengths     an entry per frame is a length of 1 to 63 frames or a sentinel; one per group, of 64 and more
  *   11 tags        a frame where no live block starts has the tag 0
- *   12 mappings    runs ascend and are disjoint; the runs of a owner follow each other and add up; none meets a window
+ *   12 mappings    runs ascend and are disjoint; the runs of a group follow each other and add up; none meets a window
  *   13 index       the same runs, ascending and disjoint in physical memory; foreign ones meet no zone
- *   14 pieces      every run of a scattered block is marked in its zone, every sentinel belongs to such a run
- *   15 cache       every entry of a stack is marked as cached, every such sentinel belongs to an entry; every size leads to the
- *                  stack of that size, or to none
+ *   14 pieces      every run of a scattered block has its sentinel in its zone, every such sentinel belongs to such a run
+ *   15 cache       every entry of a stack is a block with the sentinel of that stack, every such sentinel belongs to an entry;
+ *                  every size leads to the stack of that size, or to none
+ *   16 heads       heads are exactly the starts of blocks, pieces and cached blocks
  *
- * Free is counted from the free bitmaps and class trees, taken from the length tags: two structures that never read each other, so damage
- * to either shows as a frame that is both or neither. For the walk, cached blocks are given length tags as if they were live
- * (a length one or two bytes short of their frames, which tells those that were never handed out), and their sentinels again
- * after it. Geometry is looked at first, because all pointers stem from it; when it fails nothing else is believed or walked. When it returns, nothing but the report differs
- * from before; a trap inside the walk can leave such tags behind. Cost: in proportion to the frames.
+ * Free is counted from bitmaps and runs, taken from the length tags: two structures that never read each other, so damage to
+ * either shows as a frame that is both or neither. Every other word of the image is compared with what follows from these
+ * two, so that there is nothing left to believe. Geometry is looked at first, because all pointers stem from it; when it
+ * fails nothing else is believed or walked. Writes the report and the sums behind it. Cost: in proportion to the frames.
  */
 import {
-  LENGTH_TAG_BIAS, FIRST_ADAPTIVE, H_HEADROOM_LIMIT, H_PEAK_HEADROOM, H_BLOCKS, H_EVICT_STACK, H_FIRST_ZONE, H_FRAME_SHIFT, H_GEOMETRY, H_INDEX_BASE, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT,
-  H_MEMORY_PAGES, H_PEAK_FRAMES, H_CACHE_LIMIT, H_TAKEN_FRAMES, H_TOTAL_FRAMES, H_VERSION, H_WITHHELD_FRAMES, H_ZONE_COUNT, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL,
-  CACHE_MAX_FRAMES, SIZE_CLASSES, KIND_FOREIGN, KIND_SCATTERED, MAGIC, MAP_LIMIT, MAP_RECORD, SENTINEL_CACHED, SENTINEL_CACHED_FREED, M_BYTES, M_OWNER, M_OWNER_BYTES, M_KIND, M_PHYSICAL, M_TAG,
-  M_VIRTUAL, GROUP_CLASS, GROUP_FRAMES, GROUP_SHIFT, REPORT, REPORT_CAPACITY, RULE_BLOCKS, RULE_BUDDIES, RULE_CLASSES, RULE_COUNTS, RULE_GEOMETRY, RULE_INDEX, RULE_LENGTHS,
-  RULE_MAPPINGS, RULE_PARTITION, RULE_PIECES, RULE_CACHE, RULE_RUNS, RULE_TAGS, RULE_TREES, RULE_BITMAPS, CACHE_STACKS, STACK_COUNT, STACK_FULL, STACK_SHIFT, S_ENTRIES, S_FRAMES,
-  S_NONE, S_TOP, VERSION, zoneRecord, Z_AVAILABLE, Z_BASE, Z_CLASS_COUNTS, Z_COUNT, Z_DEPTH, Z_END, Z_FIRST, Z_FREE, Z_GROUP_END, Z_GROUP_FIRST, Z_TAGS, Z_TOP_CLASS,
-  Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW,
+  BLOCK_TREE, CACHE_MAX_FRAMES, CACHE_STACKS, CLASS_LIMIT, FIRST_ADAPTIVE, GROUP_CLASS, GROUP_FRAMES, GROUP_SHIFT, H_BLOCKS, H_CACHE_LIMIT, H_EVICT_STACK, H_FIRST_ZONE, H_FRAME_SHIFT,
+  H_GEOMETRY, H_INDEX_BASE, H_LOCK, H_LOCK_OWNER, H_MAGIC, H_MAP_BASE, H_MAP_CAPACITY, H_MAP_COUNT, H_MEMORY_PAGES, H_PEAK_FRAMES, H_RECENT_ORDER, H_RECENT_ORDER_NEXT,
+  H_TAKEN_FRAMES, H_TOTAL_FRAMES, H_VERSION, H_WITHHELD_FRAMES, H_WORKER_COUNT, H_ZONE_COUNT, INDEX_RECORD, I_BYTES, I_PHYSICAL, I_VIRTUAL, KIND_FOREIGN, KIND_SCATTERED,
+  LENGTH_TAG_BIAS, MAGIC, MAP_INITIAL, MAP_LIMIT, MAP_RECORD, M_BYTES, M_KIND, M_OWNER, M_OWNER_BYTES, M_PHYSICAL, M_TAG, M_VIRTUAL, REPORT, REPORT_CAPACITY, REPORT_SIZE,
+  RULE_BITMAPS, RULE_BLOCKS, RULE_CACHE, RULE_CLASSES, RULE_COUNTS, RULE_GEOMETRY, RULE_HEADS, RULE_INDEX, RULE_LENGTHS, RULE_MAPPINGS, RULE_MERGING, RULE_PARTITION,
+  RULE_PIECES, RULE_RUNS, RULE_TAGS, RULE_TREES, SENTINEL_FREED, SIZE_CLASSES, STACK_COUNT, STACK_FULL, STACK_SHIFT, S_CANDIDATE, S_ENTRIES, S_FRAMES, S_NONE, S_TOP, TREE_COUNT,
+  VERSION, W_HEADROOM_LIMIT, W_PEAK_HEADROOM, Z_AVAILABLE, Z_BASE, Z_CLASS_FRAMES, Z_COUNT, Z_END, Z_FIRST, Z_FREE, Z_GROUP_END, Z_GROUP_FIRST, Z_TAGS, Z_TREE_DEPTH,
+  Z_WHOLE_END, Z_WHOLE_FIRST, Z_WINDOW, zoneRecord,
 } from "./layout";
-import { classOf, lowBits, orderOf } from "./bits";
+import { classOf, lowBits, naturalOrder, runClass } from "./bits";
 import { tagAt } from "./blocks";
-import { lengthTagAt, tagOrSentinelAt, framesFor, isPiece, groupLengthTagAt, groupLengthAt, setTagOrSentinel, smallLengthAt, writeLengthTag } from "./length-tags";
-import { liveFrames, emptyStack, stackOf } from "./cache";
-import { geometry } from "./digest";
+import { cacheShare, cachedZone, emptyStack, framesOfFixedStack, liveFrames, stackOf } from "./cache";
+import { framesFor, groupLengthAt, groupLengthTagAt, isCached, isPiece, lengthTagAt, smallLengthAt, stackOfSentinel, tagOrSentinelAt } from "./length-tags";
+import { geometry } from "./geometry";
+import { headsOf } from "./heads";
 import { indexRecord, mappingAtPhysical, record } from "./mappings";
 import { physicalOf, zoneAt } from "./allocate";
-import { has, scaleOf, treeOf } from "./class-trees";
-import { freeBitmap } from "./frames";
+import { has, wordAt } from "./class-trees";
+import { freeBitmap, runLength } from "./frames";
+import { Class, Frame, Group, Stack, Zone } from "./units";
 
 /** What a walk over the zones adds up, in the spare bytes behind the report. */
 const SUMS: u32 = REPORT + REPORT_CAPACITY * 8;
 const S_FINDINGS: u32 = SUMS;
 const S_FREE: u32 = SUMS + 4;
-const S_LIVE: u32 = SUMS + 8;
+const S_TAKEN: u32 = SUMS + 8;
 const S_BLOCKS: u32 = SUMS + 12;
 const S_PIECES: u32 = SUMS + 16;
 const S_CACHED: u32 = SUMS + 20;
-/** How many cached blocks have length tags as if they were live. */
-const S_DISGUISED: u32 = SUMS + 24;
+const S_CACHED_BLOCKS: u32 = SUMS + 24;
+/** Entries of the stacks. */
+const S_CACHE_ENTRIES: u32 = SUMS + 28;
+/** Of the zone that is walked: how many members each tree should have, u32 each. */
+const S_MEMBERS: u32 = SUMS + 32;
 
 function count(at: u32, more: u32): void {
   store<u32>(at, load<u32>(at) + more);
 }
 
 /** Report a broken rule at a frame number (0: no frame). */
-function broken(rule: u32, frame: u32): void {
+function broken(rule: u32, frame: Frame): void {
   const findings = load<u32>(S_FINDINGS);
   if (findings < REPORT_CAPACITY) {
     store<u32>(REPORT + (findings << 3), rule);
@@ -74,19 +81,18 @@ function broken(rule: u32, frame: u32): void {
 
 /** How many findings there are; the first REPORT_CAPACITY of them are in the report. */
 export function verify(): u32 {
-  memory.fill(REPORT, 0, REPORT_CAPACITY * 8 + 28);
+  memory.fill(REPORT, 0, REPORT_SIZE);
   if (!geometryHolds()) {
     broken(RULE_GEOMETRY, 0);
     return 1;
   }
   verifyMappings();
   if (load<u32>(S_FINDINGS) != 0) return load<u32>(S_FINDINGS); // pieces are looked up there
-  if (disguiseCached(false)) {
-    const zones = load<u32>(H_ZONE_COUNT);
-    for (let i: u32 = 0; i < zones; ++i) verifyZone(zoneRecord(i));
-    verifyCounts();
-  }
-  if (load<u32>(S_DISGUISED) != 0) disguiseCached(true);
+  verifyCache();
+  if (load<u32>(S_FINDINGS) != 0) return load<u32>(S_FINDINGS); // so are the sizes of cached blocks
+  const zones = load<u32>(H_ZONE_COUNT);
+  for (let i: u32 = 0; i < zones; ++i) verifyZone(zoneRecord(i));
+  verifyCounts();
   return load<u32>(S_FINDINGS);
 }
 
@@ -96,84 +102,104 @@ function geometryHolds(): bool {
   const capacity = load<u32>(H_MAP_CAPACITY);
   const index = <u64>load<u32>(H_MAP_BASE) + <u64>capacity * MAP_RECORD;
   return (
+    capacity >= MAP_INITIAL &&
     capacity <= MAP_LIMIT &&
+    (capacity & (capacity - 1)) == 0 &&
     load<u32>(H_MAP_COUNT) <= capacity &&
     <u64>load<u32>(H_INDEX_BASE) == index &&
     index + <u64>capacity * INDEX_RECORD <= <u64>load<u32>(H_MEMORY_PAGES) << 16 &&
-    load<u32>(H_MEMORY_PAGES) <= <u32>memory.size()
+    load<u32>(H_MEMORY_PAGES) <= <u32>memory.size() &&
+    load<u32>(H_LOCK) == 0 && load<u32>(H_LOCK_OWNER) == 0 && load<u32>(H_WORKER_COUNT) == 1
   );
 }
 
 function verifyCounts(): void {
   const total = load<u32>(H_TOTAL_FRAMES);
-  const taken = load<u32>(S_LIVE);
-  let frames: u32 = 0;
-  const zones = load<u32>(H_ZONE_COUNT);
-  for (let i: u32 = 0; i < zones; ++i) frames += load<u32>(zoneRecord(i), Z_COUNT);
+  const taken = load<u32>(S_TAKEN);
   const peak = load<u32>(H_PEAK_FRAMES);
+  const limit = load<u32>(H_CACHE_LIMIT);
   if (
-    total != frames ||
     load<u32>(H_TAKEN_FRAMES) != taken ||
     load<u32>(S_FREE) + taken + load<u32>(H_WITHHELD_FRAMES) != total ||
-    load<u32>(H_BLOCKS) != load<u32>(S_BLOCKS) ||
+    load<u32>(H_BLOCKS) != load<u32>(S_BLOCKS) + load<u32>(S_CACHED_BLOCKS) ||
     peak > total ||
-    load<u32>(H_PEAK_HEADROOM) > peak ||
+    load<u32>(W_PEAK_HEADROOM) > peak ||
     liveFrames() != taken - load<u32>(S_CACHED) ||
-    load<u32>(H_HEADROOM_LIMIT) != max<i32>(0, load<u32>(H_CACHE_LIMIT) + peak - taken)
+    (limit != 0 && limit != cacheShare()) ||
+    load<u32>(W_HEADROOM_LIMIT) != max<i32>(0, limit + peak - taken) ||
+    load<u32>(H_RECENT_ORDER) > 32 ||
+    load<u32>(H_RECENT_ORDER_NEXT) > 32
   )
     broken(RULE_COUNTS, 0);
+  // Each entry has a sentinel of its own, so as many of one as of the other means that no sentinel is left over.
+  if (load<u32>(S_CACHED_BLOCKS) != load<u32>(S_CACHE_ENTRIES)) broken(RULE_CACHE, 0);
 }
 
 // ---- a zone ----------------------------------------------------------------------------------------------------------
 
-function verifyZone(zone: usize): void {
+function verifyZone(zone: Zone): void {
   const first = load<u32>(zone, Z_FIRST);
   const end = load<u32>(zone, Z_END);
+  const groupEnd = load<u32>(zone, Z_GROUP_END);
   const freeBefore = load<u32>(S_FREE);
-  let coveredTo: u32 = 0; // frames below this number are held by a block of 64 frames and more
-  let runEnd: u32 = 0; // groups below this number are in a run of free groups
-  for (let group = load<u32>(zone, Z_GROUP_FIRST); group < load<u32>(zone, Z_GROUP_END); ++group) {
+  memory.fill(S_MEMBERS, 0, TREE_COUNT * 4);
+  let coveredTo: Frame = 0; // frames below this number are held by a block of 64 frames and more
+  let runEnd: Group = 0; // groups below this number are in a run
+  if (!edgeIsZero(zone, load<u32>(zone, Z_GROUP_FIRST) - 1) || !edgeIsZero(zone, groupEnd)) broken(RULE_RUNS, first);
+  for (let group = load<u32>(zone, Z_GROUP_FIRST); group < groupEnd; ++group) {
     const base = group << GROUP_SHIFT;
     const inside = upTo(end - base) & ~below(first, base);
 
-    // Live, from the lengths.
-    let live = coveredTo > base ? upTo(coveredTo - base) : 0;
-    const large = verifyLarge(zone, group, live != 0, end);
+    // Taken, from the length tags.
+    let taken = coveredTo > base ? upTo(coveredTo - base) : 0;
+    const large = verifyLarge(zone, group, taken != 0, end);
     if (large != 0) {
       coveredTo = base + large;
-      live = upTo(large);
+      taken = upTo(large);
     }
-    live = verifySmall(zone, group, live, inside);
+    taken = verifySmall(zone, group, taken, inside);
 
-    // Free, from the word and the trees.
-    const word = freeBitmap(zone, group);
-    if (word == u64.MAX_VALUE) broken(RULE_BITMAPS, base);
-    let free = word;
-    const run = runsAt(zone, group);
+    // Free, from the bitmap and the runs.
+    const bitmap = freeBitmap(zone, group);
+    const length = runLength(zone, group);
+    let cls: Class = CLASS_LIMIT;
+    let free = bitmap;
     if (group < runEnd) {
-      if (word != 0 || run != 0) broken(RULE_RUNS, base);
       free = u64.MAX_VALUE;
-    } else if (run != 0) {
-      const cls = GROUP_CLASS + <u32>ctz(run);
-      const groups: u32 = 1 << (cls - GROUP_CLASS);
-      if (word != 0 || popcnt(run) != 1 || group < load<u32>(zone, Z_WHOLE_FIRST) || group + groups > load<u32>(zone, Z_WHOLE_END)) broken(RULE_RUNS, base);
+      const last = group + 1 == runEnd;
+      if (bitmap != 0 || (last ? length == 0 || runLength(zone, group + 1 - length) != length : length != 0)) broken(RULE_RUNS, base);
+    } else if (length != 0) {
+      free = u64.MAX_VALUE;
+      if (group == runEnd) broken(RULE_MERGING, base);
+      if (bitmap != 0 || group < load<u32>(zone, Z_WHOLE_FIRST) || length > load<u32>(zone, Z_WHOLE_END) - group || runLength(zone, group + length - 1) != length) broken(RULE_RUNS, base);
       else {
-        runEnd = group + groups;
-        if (hasBuddy(zone, cls, group, groups)) broken(RULE_BUDDIES, base);
+        runEnd = group + length;
+        cls = runClass(length);
       }
-      free = u64.MAX_VALUE;
-    }
-    verifyClasses(zone, group, word);
+    } else if (bitmap != 0 && bitmap != u64.MAX_VALUE) cls = classOf(bitmap);
+    if (bitmap == u64.MAX_VALUE) broken(RULE_BITMAPS, base);
+    verifyClasses(zone, group, cls);
 
-    if ((live & free) != 0 || (live | free) != inside) broken(RULE_PARTITION, base + <u32>ctz((live & free) | ((live | free) ^ inside)));
-    count(S_LIVE, <u32>popcnt(live));
+    if ((taken & free) != 0 || (taken | free) != inside) broken(RULE_PARTITION, base + <u32>ctz((taken & free) | ((taken | free) ^ inside)));
+    count(S_TAKEN, <u32>popcnt(taken));
     count(S_FREE, <u32>popcnt(free));
   }
   if (load<u32>(S_FREE) - freeBefore != load<u32>(zone, Z_FREE)) broken(RULE_COUNTS, first);
-  for (let cls: u32 = 0; cls <= load<u32>(zone, Z_TOP_CLASS); ++cls) verifyTree(zone, cls);
-  for (let cls = load<u32>(zone, Z_TOP_CLASS) + 1; cls < 32; ++cls) {
-    if (((load<u32>(zone, Z_AVAILABLE) >> cls) & 1) != 0 || load<u32>(zone + Z_CLASS_COUNTS + (cls << 2)) != 0) broken(RULE_TREES, first);
+  for (let cls: Class = 0; cls < TREE_COUNT; ++cls) verifyTree(zone, cls);
+}
+
+/** Is a group in the tree of its class, if it has one, and in no other tree of split groups? (Of runs, members are counted.) */
+function verifyClasses(zone: Zone, group: Group, own: Class): void {
+  if (own != CLASS_LIMIT) {
+    count(S_MEMBERS + (own << 2), 1);
+    if (!has(zone, own, group)) broken(RULE_CLASSES, group << GROUP_SHIFT);
   }
+  for (let cls: Class = 0; cls < GROUP_CLASS; ++cls) if (cls != own && has(zone, cls, group)) broken(RULE_CLASSES, group << GROUP_SHIFT);
+}
+
+/** Is the entry before the first group, or behind the last, as opening left it? */
+function edgeIsZero(zone: Zone, group: Group): bool {
+  return runLength(zone, group) == 0 && groupLengthTagAt(zone, group) == 0;
 }
 
 /** The lowest `frames` bits; all of them from 64 on. */
@@ -182,68 +208,83 @@ function upTo(frames: u32): u64 {
 }
 
 /** The bits of a group at `base` whose frames lie below `first`. */
-function below(first: u32, base: u32): u64 {
+function below(first: Frame, base: Frame): u64 {
   return first > base ? upTo(first - base) : 0;
 }
 
-/** The frames of the block or piece of 64 frames and more that starts at a group, 0 when none does. */
-function verifyLarge(zone: usize, group: u32, covered: bool, end: u32): u32 {
-  const code = groupLengthTagAt(zone, group);
+/** The frames of what starts here and has this entry in place of none: a block, a piece or a cached block. 0 for nothing. */
+function framesFrom(zone: Zone, frame: Frame, entry: u32, lengthBytes: u32): u32 {
+  if (lengthBytes != 0) {
+    count(S_BLOCKS, 1);
+    return framesFor(lengthBytes);
+  }
+  if (isPiece(entry)) {
+    count(S_PIECES, 1);
+    return pieceAt(zone, frame);
+  }
+  if (isCached(entry)) {
+    const frames = load<u32>(stackOfSentinel(entry), S_FRAMES);
+    if (zone != cachedZone()) broken(RULE_CACHE, frame);
+    count(S_CACHED_BLOCKS, 1);
+    count(S_CACHED, frames);
+    return frames;
+  }
+  if (entry != 0 && entry != SENTINEL_FREED) broken(RULE_LENGTHS, frame);
+  return 0;
+}
+
+/** The frames of the block, piece or cached block of 64 frames and more that starts at a group, 0 when none does. */
+function verifyLarge(zone: Zone, group: Group, covered: bool, end: Frame): u32 {
+  const entry = groupLengthTagAt(zone, group);
   const lengthBytes = groupLengthAt(zone, group);
   const base = group << GROUP_SHIFT;
-  let frames: u32;
-  if (lengthBytes != 0) {
-    frames = framesFor(lengthBytes);
-    count(S_BLOCKS, 1);
-    if (base & ((1 << orderOf(frames)) - 1)) broken(RULE_BLOCKS, base);
-  } else if (isPiece(code)) {
-    frames = pieceAt(zone, base);
-    count(S_PIECES, 1);
-  } else {
-    if (isCachedSentinel(code)) broken(RULE_CACHE, base);
-    else if (code > SENTINEL_CACHED_FREED) broken(RULE_LENGTHS, base);
-    if (load<u32>(zone, Z_TAGS) != 0 && smallLengthAt(zone, base) == 0 && tagAt(zone, base) != 0) broken(RULE_TAGS, base);
-    return 0;
-  }
+  const frames = framesFrom(zone, base, entry, lengthBytes);
+  const starts = has(zone, BLOCK_TREE, group);
+  if (starts) count(S_MEMBERS + (BLOCK_TREE << 2), 1);
+  if (starts != (frames != 0)) broken(RULE_HEADS, base);
+  if (lengthBytes == 0 && load<u32>(zone, Z_TAGS) != 0 && smallLengthAt(zone, base) == 0 && tagAt(zone, base) != 0) broken(RULE_TAGS, base);
+  if (frames == 0) return 0;
   if (frames < GROUP_FRAMES) {
-    broken(RULE_LENGTHS, base);
+    broken(isCached(entry) ? RULE_CACHE : RULE_LENGTHS, base);
     return 0;
   }
-  if (covered || frames > end - base) broken(RULE_BLOCKS, base);
+  if (covered || base < load<u32>(zone, Z_FIRST) || frames > end - base) broken(RULE_BLOCKS, base);
   return min(frames, end - base);
 }
 
-/** Adds the blocks and pieces of fewer than 64 frames of a group to what is live in it. */
-function verifySmall(zone: usize, group: u32, live: u64, inside: u64): u64 {
+/** Adds the blocks, pieces and cached blocks of fewer than 64 frames of a group to what is taken in it. */
+function verifySmall(zone: Zone, group: Group, taken: u64, inside: u64): u64 {
   const base = group << GROUP_SHIFT;
   const tags = load<u32>(zone, Z_TAGS) != 0;
+  let heads: u64 = 0;
   for (let i: u32 = 0; i < GROUP_FRAMES; ++i) {
-    const code = lengthTagAt(zone, base + i);
-    const block = code > LENGTH_TAG_BIAS;
-    if (!block && !isPiece(code)) {
-      if (isCachedSentinel(code)) broken(RULE_CACHE, base + i);
-      else if (code > SENTINEL_CACHED_FREED) broken(RULE_LENGTHS, base + i);
-      // The first frame of a group may start a block of 64 frames and more, and then has its tag: see verifyLarge.
-      if (tags && i != 0 && tagAt(zone, base + i) != 0) broken(RULE_TAGS, base + i);
+    const entry = lengthTagAt(zone, base + i);
+    const lengthBytes = smallLengthAt(zone, base + i);
+    // The first frame of a group may start a block of 64 frames and more, and then has its tag: see verifyLarge.
+    if (tags && lengthBytes == 0 && i != 0 && tagAt(zone, base + i) != 0) broken(RULE_TAGS, base + i);
+    if (entry == LENGTH_TAG_BIAS) broken(RULE_LENGTHS, base + i);
+    if (entry == 0) continue;
+    const frames = framesFrom(zone, base + i, entry, lengthBytes);
+    if (frames == 0) {
+      if (((inside >> i) & 1) == 0) broken(RULE_LENGTHS, base + i);
       continue;
     }
-    const frames = block ? framesFor(code - LENGTH_TAG_BIAS) : pieceAt(zone, base + i);
-    count(block ? S_BLOCKS : S_PIECES, 1);
-    if (frames == 0 || frames >= GROUP_FRAMES) {
-      broken(RULE_LENGTHS, base + i);
+    heads |= (<u64>1) << i;
+    if (frames >= GROUP_FRAMES) {
+      broken(isCached(entry) ? RULE_CACHE : RULE_LENGTHS, base + i);
       continue;
     }
-    if (block && i & ((1 << orderOf(frames)) - 1)) broken(RULE_BLOCKS, base + i);
-    if (!block && tags && tagAt(zone, base + i) != 0) broken(RULE_TAGS, base + i);
+    if (i & ((1 << naturalOrder(frames)) - 1)) broken(RULE_BLOCKS, base + i);
     const bits = lowBits(frames) << i;
-    if (i + frames > GROUP_FRAMES || (bits & live) != 0 || (bits & ~inside) != 0) broken(RULE_BLOCKS, base + i);
-    live |= bits;
+    if (i + frames > GROUP_FRAMES || (bits & taken) != 0 || (bits & ~inside) != 0) broken(RULE_BLOCKS, base + i);
+    taken |= bits;
   }
-  return live;
+  if (heads != headsOf(zone, group)) broken(RULE_HEADS, base + <u32>ctz(heads ^ headsOf(zone, group)));
+  return taken;
 }
 
 /** The frames of the piece that the mappings know at a frame, 0 when they know none. */
-function pieceAt(zone: usize, frame: u32): u32 {
+function pieceAt(zone: Zone, frame: Frame): u32 {
   const physical = physicalOf(zone, frame);
   const at = mappingAtPhysical(physical);
   if (at == 0 || load<f64>(at, I_PHYSICAL) != physical) {
@@ -253,82 +294,92 @@ function pieceAt(zone: usize, frame: u32): u32 {
   return <u32>(<u64>load<f64>(at, I_BYTES) >> load<u32>(H_FRAME_SHIFT));
 }
 
-/** The classes of runs that start at a group, bit 0 for one group. */
-function runsAt(zone: usize, group: u32): u32 {
-  let run: u32 = 0;
-  for (let cls = GROUP_CLASS; cls <= load<u32>(zone, Z_TOP_CLASS) && (group & ((1 << (cls - GROUP_CLASS)) - 1)) == 0; ++cls) {
-    if (has(zone, cls, group)) run |= 1 << (cls - GROUP_CLASS);
-  }
-  return run;
-}
-
-function hasBuddy(zone: usize, cls: u32, group: u32, groups: u32): bool {
-  const buddy = group ^ groups;
-  return cls < load<u32>(zone, Z_TOP_CLASS) && buddy >= load<u32>(zone, Z_WHOLE_FIRST) && buddy + groups <= load<u32>(zone, Z_WHOLE_END) && has(zone, cls, buddy);
-}
-
-function verifyClasses(zone: usize, group: u32, word: u64): void {
-  const split = word != 0 && word != u64.MAX_VALUE;
-  for (let cls: u32 = 0; cls < GROUP_CLASS; ++cls) {
-    if (has(zone, cls, group) != (split && classOf(word) == cls)) broken(RULE_CLASSES, group << GROUP_SHIFT);
-  }
-}
-
-/** Each level against the one below, the lowest against the zone's ends, the highest against the zone's mask. */
-function verifyTree(zone: usize, cls: u32): void {
-  const tree = treeOf(zone, cls);
-  const depth = load<u32>(zone, Z_DEPTH);
-  const scale = scaleOf(cls);
+/** Each level against the one below, the lowest against the members that were counted, the highest against the zone's mask. */
+function verifyTree(zone: Zone, cls: Class): void {
+  const depth = load<u32>(zone, Z_TREE_DEPTH);
   const firstFrame = load<u32>(zone, Z_FIRST);
-  let first = load<u32>(zone, Z_GROUP_FIRST) >> scale;
-  let last = (load<u32>(zone, Z_GROUP_END) - 1) >> scale;
+  let first = load<u32>(zone, Z_GROUP_FIRST);
+  let last = load<u32>(zone, Z_GROUP_END) - 1;
   let members: u32 = 0;
+  let frames: u32 = 0;
   for (let level: u32 = 0; level < depth; ++level) {
-    const base = load<u32>(tree + (level << 2));
     for (let i = first >> 6; i <= last >> 6; ++i) {
-      const word = load<u64>(<usize>(base + (i << 3)));
-      if (level == 0) members += <u32>popcnt(word);
+      const word = load<u64>(wordAt(zone, cls, level, i << 6));
+      if (level == 0) {
+        members += <u32>popcnt(word);
+        if (cls >= GROUP_CLASS && cls < CLASS_LIMIT) frames += framesOfRuns(zone, i, word);
+      }
       let outside: u64 = 0;
       if (i == first >> 6 && (first & 63) != 0) outside |= lowBits(first & 63);
       if (i == last >> 6 && (last & 63) != 63) outside |= ~lowBits((last & 63) + 1);
       if ((word & outside) != 0) broken(RULE_TREES, firstFrame);
-      const above =
-        level + 1 == depth
-          ? (load<u32>(zone, Z_AVAILABLE) >> cls) & 1
-          : <u32>((load<u64>(<usize>(load<u32>(tree + ((level + 1) << 2)) + ((i >> 6) << 3))) >> i) & 1);
-      if ((word != 0) != (above != 0)) broken(RULE_TREES, firstFrame);
+      let above = word != 0;
+      if (level + 1 < depth) above = ((load<u64>(wordAt(zone, cls, level + 1, i)) >> i) & 1) != 0;
+      else if (cls < CLASS_LIMIT) above = ((load<u64>(zone, Z_AVAILABLE) >> cls) & 1) != 0;
+      if ((word != 0) != above) broken(RULE_TREES, firstFrame);
     }
     first >>= 6;
     last >>= 6;
   }
-  if (members != load<u32>(zone + Z_CLASS_COUNTS + (cls << 2))) broken(RULE_TREES, firstFrame);
+  if (members != load<u32>(S_MEMBERS + (cls << 2))) broken(RULE_TREES, firstFrame);
+  if (cls < GROUP_CLASS) frames = members << cls;
+  if (cls < CLASS_LIMIT && frames != load<u32>(zone + (cls << 2), Z_CLASS_FRAMES)) broken(RULE_TREES, firstFrame);
 }
 
-// ---- cached blocks ----------------------------------------------------------------------------------------------------
-
-function isCachedSentinel(entry: u32): bool {
-  return entry == SENTINEL_CACHED || entry == SENTINEL_CACHED_FREED;
+/** The frames of the runs that start where a leaf word has bits. */
+function framesOfRuns(zone: Zone, index: u32, word: u64): u32 {
+  let frames: u32 = 0;
+  for (; word != 0; word &= word - 1) {
+    const group = (index << 6) + <u32>ctz(word);
+    // A bit outside the zone is a finding of its own; nothing is looked up there.
+    if (group >= load<u32>(zone, Z_GROUP_FIRST) && group < load<u32>(zone, Z_GROUP_END)) frames += runLength(zone, group) << GROUP_SHIFT;
+  }
+  return frames;
 }
 
-/**
- * Give every cached block a length tag as if it were live; or (`back`) give as many of them as were given one their sentinels again.
- * False, with a finding, at the first entry that is wrong.
- */
-function disguiseCached(back: bool): bool {
-  const zone = <usize>load<u32>(H_FIRST_ZONE);
-  if (!back && (!sizeClassesAgree() || load<u32>(H_EVICT_STACK) > STACK_COUNT)) return wrongCache(0);
+// ---- cached blocks -----------------------------------------------------------------------------------------------------
+
+/** The stacks and the table of sizes. That there is no other cached block is counted in the walk over the zones. */
+function verifyCache(): void {
+  if (!sizeClassesAgree() || load<u32>(H_EVICT_STACK) > STACK_COUNT || load<u32>(emptyStack(), S_FRAMES) != 0) {
+    broken(RULE_CACHE, 0);
+    return;
+  }
+  const zone = cachedZone();
+  let cached: u32 = 0;
   for (let number: u32 = 1; number < STACK_COUNT; ++number) {
     const stack = stackOf(number);
-    const frames = load<u32>(stack, S_FRAMES);
     const top = load<u32>(stack, S_TOP);
-    if (top - (<u32>stack + S_NONE) > STACK_FULL - S_NONE || (top & 3) != 0 || load<u32>(stack, S_NONE) != 0) return wrongCache(0);
+    const frames = load<u32>(stack, S_FRAMES);
+    const wrongSize = (number < FIRST_ADAPTIVE && frames != 0 && frames != framesOfFixedStack(number)) || <u64>frames << load<u32>(H_FRAME_SHIFT) > 0xffffffff;
+    if (top - (<u32>stack + S_NONE) > STACK_FULL - S_NONE || (top & 3) != 0 || load<u32>(stack, S_NONE) != 0 || wrongSize) {
+      broken(RULE_CACHE, 0);
+      return;
+    }
     for (let at = <u32>stack + S_ENTRIES; at <= top; at += 4) {
-      if (back && load<u32>(S_DISGUISED) == 0) return true;
       const frame = load<u32>(<usize>at);
-      if (!(back ? unmask(zone, frame, frames) : disguise(zone, frame, frames))) return wrongCache(frame);
+      if (!isEntry(zone, stack, frame, frames) || isRepeated(at, <u32>stack + S_ENTRIES)) {
+        broken(RULE_CACHE, frame);
+        return;
+      }
+      ++cached;
     }
   }
-  return true;
+  store<u32>(S_CACHE_ENTRIES, cached);
+}
+
+/** Does a cached block of a stack start at a frame of the zone? */
+function isEntry(zone: Zone, stack: Stack, frame: Frame, frames: u32): bool {
+  if (frames == 0 || frame - load<u32>(zone, Z_FIRST) >= load<u32>(zone, Z_COUNT)) return false;
+  if (frames >= GROUP_FRAMES && (frame & (GROUP_FRAMES - 1)) != 0) return false;
+  const entry = tagOrSentinelAt(zone, frame, frames);
+  return isCached(entry) && stackOfSentinel(entry) == stack && tagAt(zone, frame) == 0;
+}
+
+/** Does an entry stand below itself again? */
+function isRepeated(at: u32, from: u32): bool {
+  for (let other = from; other < at; other += 4) if (load<u32>(<usize>other) == load<u32>(<usize>at)) return true;
+  return false;
 }
 
 /** Does every size lead to the stack of that size or to none, and every stack with a size is led to? */
@@ -344,29 +395,6 @@ function sizeClassesAgree(): bool {
   }
   for (let number: u32 = 1; number < STACK_COUNT; ++number) led -= u32(load<u32>(stackOf(number), S_FRAMES) != 0);
   return led == 0;
-}
-
-function disguise(zone: usize, frame: u32, frames: u32): bool {
-  if (frames == 0 || frame - load<u32>(zone, Z_FIRST) >= load<u32>(zone, Z_COUNT) || (frame & ((1 << orderOf(frames)) - 1)) != 0) return false;
-  const entry = tagOrSentinelAt(zone, frame, frames);
-  if (!isCachedSentinel(entry)) return false;
-  writeLengthTag(zone, frame, frames, (frames << load<u32>(H_FRAME_SHIFT)) - (entry == SENTINEL_CACHED ? 1 : 2));
-  count(S_CACHED, frames);
-  count(S_DISGUISED, 1);
-  return tagAt(zone, frame) == 0;
-}
-
-function unmask(zone: usize, frame: u32, frames: u32): bool {
-  // What is added to a length to make a length tag is even.
-  const odd = (tagOrSentinelAt(zone, frame, frames) & 1) != 0;
-  setTagOrSentinel(zone, frame, frames, odd ? SENTINEL_CACHED : SENTINEL_CACHED_FREED);
-  count(S_DISGUISED, -1);
-  return true;
-}
-
-function wrongCache(frame: u32): bool {
-  broken(RULE_CACHE, frame);
-  return false;
 }
 
 // ---- mappings --------------------------------------------------------------------------------------------------------

@@ -51,7 +51,10 @@ export function QuadPart(address: number): bigint {
   return BigInt(address);
 }
 
-/** An address in words: `0x` and lower-case hexadecimal digits. */
+/** `0x` and lower-case hexadecimal digits, for an integer from 0 to 2^53 - 1. */
 export function hex(address: number): string {
-  return `0x${address.toString(16)}`;
+  if (!(address >= 0x4000_0000)) return `0x${address.toString(16)}`;
+  // Engines write small integers in hexadecimal quickly, and large ones by a general routine that takes ten times as long.
+  const low = address % 0x100_0000;
+  return `0x${((address - low) / 0x100_0000).toString(16)}${(0x100_0000 + low).toString(16).slice(1)}`;
 }

@@ -9,8 +9,8 @@
  * Prints:
  *   fifo     seed 1: A B C D E F
  *   lifo     seed 1: F E D C B A
- *   random   seed 1: E D B A C F
- *   random   seed 2: E B D F C A
+ *   random   seed 1: E A D C B F
+ *   random   seed 2: E C A F D B
  *   starved  seed 1: B C D E F A
  *   batched  seed 1: A B C D E F
  *   random, seed 1, once more: the same log

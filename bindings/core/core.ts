@@ -41,6 +41,7 @@ import {
   tagOf,
   UNCONSTRAINED,
 } from "./options.js";
+import { refuseIfClaimed } from "./ownership.js";
 import { closedPaths, type Miss, Missed, type QuickPaths, quickPathsOf } from "./quick-paths.js";
 import { anyFailed, longestLength, notedFailure, writeRequest } from "./requests.js";
 import { findings, UNREADABLE } from "./rules.js";
@@ -305,7 +306,7 @@ export class Core implements CoreApi {
   stats(): CoreStats {
     const { views, wasm, frameSize } = this.#standing();
     const totalBytes = views.word(L.H_TOTAL_FRAMES) * frameSize;
-    const liveBytes = (views.word(L.H_PEAK_FRAMES) - views.word(L.H_PEAK_HEADROOM)) * frameSize;
+    const liveBytes = (views.word(L.H_PEAK_FRAMES) - views.word(L.W_PEAK_HEADROOM)) * frameSize;
     const withheldBytes = views.word(L.H_WITHHELD_FRAMES) * frameSize;
     // A poisoned core counts, but does not walk.
     const walks = this.#closed === undefined;
@@ -357,6 +358,7 @@ export class Core implements CoreApi {
   }
 
   restore(snapshot: Uint8Array): void {
+    refuseIfClaimed(this, "restore");
     const undo = unpackSnapshot(this.#open().views, snapshot);
     const broken = this.verify()[0];
     if (broken === undefined) return;

@@ -125,15 +125,15 @@ function pathsOver(
           const stack = (sizeClasses[sizeClass] as number) >>> 2;
           const top = words[stack] as number;
           const frame = words[top >>> 2] as number;
-          const headroom = words[W.H_PEAK_HEADROOM] as number;
+          const headroom = words[W.W_PEAK_HEADROOM] as number;
           const frames = words[stack + W.S_FRAMES] as number;
           if (frame !== 0 && headroom >= frames) {
             const index = frame - origin;
             const rotate = words[stack + W.S_ROTATE] as number;
             const at = ((words[stack + W.S_BASE] as number) + ((index << rotate) | (index >>> -rotate))) >>> 0;
-            words[stack] = top - 4;
             bytes.setUint32(at, (bytes.getUint32(at, true) & -L.LENGTH_TAG_BIAS) + length + L.LENGTH_TAG_BIAS, true);
-            words[W.H_PEAK_HEADROOM] = headroom - frames;
+            words[stack] = top - 4;
+            words[W.W_PEAK_HEADROOM] = headroom - frames;
             if (tags !== 0) words[tags + index] = tag;
             return addressOf(index);
           }
@@ -157,16 +157,16 @@ function pathsOver(
             // 0 in the bits of the length tag where it is the one of this length.
             const rest = (bytes.getUint32(at, true) - (length + L.LENGTH_TAG_BIAS)) | 0;
             const top = words[stack] as number;
-            const headroom = (words[W.H_PEAK_HEADROOM] as number) + (words[stack + W.S_FRAMES] as number);
+            const headroom = (words[W.W_PEAK_HEADROOM] as number) + (words[stack + W.S_FRAMES] as number);
             if (
               (rest & (words[stack + W.S_MASK] as number)) === 0 &&
               (top & L.STACK_FULL) !== L.STACK_FULL &&
-              headroom <= (words[W.H_HEADROOM_LIMIT] as number)
+              headroom <= (words[W.W_HEADROOM_LIMIT] as number)
             ) {
-              bytes.setUint32(at, rest + L.SENTINEL_CACHED_FREED, true);
+              bytes.setUint32(at, rest + ((stack << 2) >>> L.CACHED_SENTINEL_SHIFT) + L.CACHED_SENTINEL_BASE, true);
               words[(top >>> 2) + 1] = origin + index;
               words[stack] = top + 4;
-              words[W.H_PEAK_HEADROOM] = headroom;
+              words[W.W_PEAK_HEADROOM] = headroom;
               if (tags !== 0) words[tags + index] = 0;
               return;
             }

@@ -1,15 +1,24 @@
 /**
  * Snapshots: the whole state of a core as bytes.
  *
- *   0      4        8         16        24                 280
+ *   0      4        8         16        24                 536
  *   +------+--------+---------+---------+------------------+-------------------------------+
- *   | NSHS | version| length  | checksum| header of memory | memory from the keys on       |
+ *   | NSHS | version| length  | checksum| header of memory | memory from IMAGE on          |
  *   +------+--------+---------+---------+------------------+-------------------------------+
- *                    f64 bytes  2 x u32   256 bytes
+ *                    f64 bytes  2 x u32   512 bytes
  *
- * The request ring and the report are no state and stay out. The checksum covers every other byte. A snapshot fits only a
- * core that was opened with the same options, because everything that opening wrote must be equal. The bytes are taken
- * over only after all of that holds; the caller then has `verify` walk them and calls `undo` if it finds anything.
+ * The request ring and the report are no state and stay out. The checksum covers every other byte; it finds damage by
+ * accident and proves nothing against intent, because whoever changes a snapshot can repair it. So no field is believed:
+ *
+ *   what opening wrote                 compared word by word with what it wrote here: a snapshot fits only a core that was
+ *                                      opened with the same options
+ *   scratch, reserved words            not taken over
+ *   sizes of the mapping tables        have to add up to the length of the snapshot
+ *   everything else                    is taken over, and `verify` compares each word with what follows from the length tags
+ *                                      and the mappings (its steps are in proportion to frames and mappings); the caller
+ *                                      calls `undo` where that finds anything
+ *
+ * What is left to choose for whoever writes a snapshot is the state itself: which blocks are live, with which tags.
  */
 import { ShmemError } from "../errors.js";
 import { Layout as L } from "../generated/layout.js";
@@ -17,7 +26,7 @@ import type { CoreViews } from "./views.js";
 import { WASM_PAGE } from "./wasm.js";
 
 const MAGIC = 0x5348534e; // NSHS, little-endian
-const VERSION = 1;
+const VERSION = 2;
 const PREFIX = 24;
 
 /** One past the last byte of memory that holds state. */
@@ -28,9 +37,9 @@ function stateEnd(word: (offset: number) => number): number {
 /** Copy the state of a core. */
 export function packSnapshot(views: CoreViews): Uint8Array {
   const end = stateEnd((offset) => views.word(offset));
-  const bytes = new Uint8Array(PREFIX + L.HEADER_SIZE + end - L.SIZE_CLASSES);
+  const bytes = new Uint8Array(PREFIX + L.HEADER_SIZE + end - L.IMAGE);
   bytes.set(views.u8.subarray(L.HEADER, L.HEADER + L.HEADER_SIZE), PREFIX);
-  bytes.set(views.u8.subarray(L.SIZE_CLASSES, end), PREFIX + L.HEADER_SIZE);
+  bytes.set(views.u8.subarray(L.IMAGE, end), PREFIX + L.HEADER_SIZE);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, VERSION, true);
@@ -53,12 +62,9 @@ export function unpackSnapshot(views: CoreViews, snapshot: Uint8Array): () => vo
   const [a, b] = checksum(view);
   if (view.getUint32(16, true) !== a || view.getUint32(20, true) !== b)
     return refuse(16, "its checksum does not match");
-  const word = (offset: number): number =>
-    view.getUint32(
-      offset < L.SIZE_CLASSES ? PREFIX + offset - L.HEADER : PREFIX + L.HEADER_SIZE + offset - L.SIZE_CLASSES,
-      true,
-    );
+  const word = (offset: number): number => view.getUint32(placeOf(offset), true);
   checkGeometry(views, word, bytes.length);
+  keepScratch(views, view);
 
   const old = packSnapshot(views);
   grow(views, stateEnd(word));
@@ -72,32 +78,59 @@ export function putSnapshot(views: CoreViews, snapshot: Uint8Array): void {
   const before = stateEnd((offset) => views.word(offset));
   const rest = snapshot.subarray(PREFIX + L.HEADER_SIZE);
   views.u8.set(snapshot.subarray(PREFIX, PREFIX + L.HEADER_SIZE), L.HEADER);
-  views.u8.set(rest, L.SIZE_CLASSES);
-  views.u8.fill(0, L.SIZE_CLASSES + rest.length, before); // nothing, where the new end is the higher one
+  views.u8.set(rest, L.IMAGE);
+  views.u8.fill(0, L.IMAGE + rest.length, before); // nothing, where the new end is the higher one
   views.u32[L.H_MEMORY_PAGES >>> 2] = pages;
 }
 
-/** Everything that opening wrote once must be equal, and the sizes must agree with each other. */
+/** Ranges of memory in which a snapshot must have what opening wrote here: `from` inclusive, `to` exclusive. */
+function* constantRanges(views: CoreViews): Generator<readonly [from: number, to: number, what: string]> {
+  const options = "it is of a core opened with other options";
+  const zones = "it is of a core opened with other zones";
+  yield [L.HEADER, L.H_MAP_CAPACITY, options];
+  yield [L.H_WITHHELD_FRAMES, L.H_WITHHELD_FRAMES + 4, options];
+  yield [L.H_GEOMETRY, L.H_GEOMETRY + 4, zones];
+  yield [L.W_HEADROOM_LIMIT + 4, L.CACHE_STACKS + L.S_TOP, options];
+  yield [L.CACHE_STACKS, L.CACHE_STACKS + L.STACK_SIZE, zones];
+  for (let number = 1; number < L.STACK_COUNT; number++) {
+    const stack = L.CACHE_STACKS + number * L.STACK_SIZE;
+    yield [stack + L.S_BASE, stack + L.S_FRAMES, zones];
+  }
+  for (let i = 0; i < views.word(L.H_ZONE_COUNT); i++) {
+    const zone = L.ZONES + i * L.ZONE_SIZE;
+    yield [zone, zone + L.Z_FREE, zones];
+  }
+}
+
+/** What opening wrote must be equal, and the sizes must agree with each other. */
 function checkGeometry(views: CoreViews, word: (offset: number) => number, length: number): void {
-  const same = [L.H_FRAME_SHIFT, L.H_FLAGS, L.H_ZONE_COUNT, L.H_MAP_BASE, L.H_LENGTH_TAG_SHIFT, L.H_SCATTER_BASE];
-  for (const offset of [L.HEADER, L.HEADER + 4, ...same, L.H_SCATTER_BASE + 4]) {
-    if (word(offset) !== views.word(offset))
-      refuse(PREFIX + offset - L.HEADER, "it is of a core opened with other options");
-  }
-  const zonesEnd = L.ZONES + views.word(L.H_ZONE_COUNT) * L.ZONE_SIZE;
-  for (let offset = L.ZONES; offset < zonesEnd; offset += 4) {
-    const field = (offset - L.ZONES) % L.ZONE_SIZE;
-    if (
-      field < L.Z_CLASS_COUNTS &&
-      field !== L.Z_AVAILABLE &&
-      field !== L.Z_FREE &&
-      word(offset) !== views.word(offset)
-    )
-      refuse(PREFIX + L.HEADER_SIZE + offset - L.SIZE_CLASSES, "it is of a core opened with other zones");
-  }
-  const index = word(L.H_MAP_BASE) + word(L.H_MAP_CAPACITY) * L.MAP_RECORD;
-  if (word(L.H_INDEX_BASE) !== index || PREFIX + L.HEADER_SIZE + stateEnd(word) - L.SIZE_CLASSES !== length)
-    refuse(PREFIX + L.H_MAP_CAPACITY - L.HEADER, "its tables do not end where it ends");
+  for (const [from, to, what] of constantRanges(views))
+    for (let offset = from; offset < to; offset += 4)
+      if (word(offset) !== views.word(offset)) refuse(placeOf(offset), what);
+  const capacity = word(L.H_MAP_CAPACITY);
+  const index = word(L.H_MAP_BASE) + capacity * L.MAP_RECORD;
+  if (
+    capacity > L.MAP_LIMIT ||
+    word(L.H_MAP_COUNT) > capacity ||
+    word(L.H_INDEX_BASE) !== index ||
+    placeOf(stateEnd(word)) !== length
+  )
+    refuse(placeOf(L.H_MAP_CAPACITY), "its tables do not end where it ends");
+}
+
+/** Where a word of memory lies in a snapshot. */
+function placeOf(offset: number): number {
+  return offset < L.IMAGE ? PREFIX + offset - L.HEADER : PREFIX + L.HEADER_SIZE + offset - L.IMAGE;
+}
+
+/** Replace in a snapshot what is not taken over by what stands here now. */
+function keepScratch(views: CoreViews, view: DataView): void {
+  const failures = view.getFloat64(placeOf(L.H_FAILURES), true);
+  if (!Number.isSafeInteger(failures) || failures < 0)
+    refuse(placeOf(L.H_FAILURES), "its count of failures is no count");
+  for (let offset = L.H_MEMORY_PAGES; offset < L.HEADER + L.HEADER_SIZE; offset += 4)
+    view.setUint32(placeOf(offset), views.word(offset), true);
+  view.setFloat64(placeOf(L.H_FAILURES), failures, true);
 }
 
 function grow(views: CoreViews, bytes: number): void {

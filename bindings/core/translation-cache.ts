@@ -1,17 +1,17 @@
 /**
  * Translation cache: which byte of the first zone lies in a live block, answered from here without a call.
  *
- * A block starts on a multiple of the power of two at or above its frames, so whoever guesses that power knows where the
- * block that holds a frame would start; and the code there (assembly/length-tags.ts) tells whether one does, and how far it goes.
+ * A block of fewer than 64 frames lies inside one group of 64. So whoever guesses how many frames before a frame its block
+ * starts needs one look at the length tag there (assembly/length-tags.ts), which tells whether a block starts and how far it goes.
  *
- *     frame       1011 0110
- *     entry            0111      a block of 5 to 8 frames held it when the core was asked last
- *     start       1011 0000      codes[start] is a length of more than 0110 frames: a live block holds the frame
+ *     frame       ...110       entry 3: when the core was asked last, the block of this frame started 3 frames before it
+ *     start       ...011       the length tag there is of more than 3 frames: a live block holds the frame
  *
- * An entry is never believed: the code is read every time, in the core's memory, and what it proves is true whatever the entry
- * was. So nothing has to be told when blocks come and go. An entry that proves nothing means that the core has to be asked.
+ * An entry is never believed: the length tag is read every time, in the core's memory, and what it proves is true whatever
+ * the entry was. So nothing has to be told when blocks come and go. An entry that proves nothing means that the core has to
+ * be asked.
  *
- *     entries one byte for each frame modulo 65,536: the frames of a block less one, rounded up to 2^k - 1, k <= 6
+ *     entries     one byte for each frame modulo 65,536: the frame less the first frame of its block, 0 to 63
  *
  * Blocks of 64 frames and more, other zones, and what lies above the first 4 GiB of the first zone are not cached:
  * there the core is asked every time.
@@ -30,7 +30,7 @@ export function probe(zone: FirstZone, address: number): number {
   const byte = ahead >>> 0;
   const frame = byte >>> zone.frameShift;
   if (byte !== ahead || frame >= zone.span) return 0;
-  const inside = frame & (zone.cache[frame & zone.cacheMask] as number);
+  const inside = zone.cache[frame & zone.cacheMask] as number;
   const at = (zone.codes + frame - inside) | 0;
   const { views, codeShift } = zone;
   // What lies outside a view reads as 0 here, and is no code.
@@ -48,8 +48,8 @@ export function refill(zone: FirstZone, address: number): boolean {
     zone.cache = new Uint8Array(CACHE_ENTRIES);
     zone.cacheMask = CACHE_ENTRIES - 1;
   }
-  // Of a large block the entry proves nothing; no more than 63, it stays inside the page of the frame.
-  const frames = zone.views.word(L.H_FOUND_FRAMES);
-  zone.cache[frame & zone.cacheMask] = (2 ** (32 - Math.clz32(frames - 1)) - 1) & (GROUP_FRAMES - 1);
+  // Of a block of 64 frames and more the entry proves nothing: no length tag of a frame stands where it starts.
+  const inside = zone.pageFirst + frame - zone.views.word(L.H_FOUND_HEAD);
+  zone.cache[frame & zone.cacheMask] = inside < GROUP_FRAMES ? inside : 0;
   return true;
 }

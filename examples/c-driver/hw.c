@@ -80,7 +80,7 @@ VOID HwRelease(PNIC Nic) {
 /* Give free buffers to the device. Under the lock. */
 VOID HwFill(PNIC Nic) {
   PNIC_DESCRIPTOR ring = Nic->RxRingVirtual;
-  while (!IsListEmpty(&Nic->RxFree) && Nic->RxInRing < RX_RING) {
+  while (!IsListEmpty(&Nic->RxFree) && Nic->RxInRing < RX_RING - 1) {
     PRX_BUFFER buffer = CONTAINING_RECORD(RemoveHeadList(&Nic->RxFree), RX_BUFFER, Link);
     ULONG slot = Nic->RxTail;
     Nic->RxSlots[slot] = buffer;
@@ -93,6 +93,7 @@ VOID HwFill(PNIC Nic) {
     Nic->RxTail = (slot + 1) % RX_RING;
     Nic->RxInRing++;
   }
+  Nic->Registers->RxDoorbell = Nic->RxTail;
 }
 
 VOID HwStart(PNIC Nic) {
@@ -103,6 +104,7 @@ VOID HwStart(PNIC Nic) {
   r->TxRingLow = NdisGetPhysicalAddressLow(Nic->TxRingPhysical);
   r->TxRingHigh = NdisGetPhysicalAddressHigh(Nic->TxRingPhysical);
   r->TxRingSize = TX_RING;
+  r->RxDoorbell = Nic->RxTail;
   r->Mask = 0;
   r->Command = NIC_COMMAND_RUN;
 }

@@ -14,6 +14,7 @@ const TX_LOW = 0x10;
 
 const TX_SIZE = 0x18;
 const DOORBELL = 0x1c;
+const RX_DOORBELL = 0x20;
 
 const OWNED = 0x8000;
 const MAX_FRAME = 1514;
@@ -60,6 +61,27 @@ class Nic {
     } else if (widthBytes === 4) {
       this.registers[offset >> 2] = value;
       if (offset === DOORBELL) this.#send();
+      if (offset === RX_DOORBELL) this.#take(value);
+    }
+  }
+
+  /** The driver has put buffers into the ring: from here on they are the device's. */
+  #take(tail) {
+    const size = this.registers[RX_SIZE >> 2];
+    for (; size > 0 && this.taken !== tail % size; this.taken = (this.taken + 1) % size) {
+      if (!this.#read(this.#ring(RX_LOW) + 16 * this.taken)) return;
+      if ((this.#view.getUint16(10, true) & OWNED) !== 0)
+        this.#port?.owns(this.#address(), this.#view.getUint16(8, true));
+    }
+  }
+
+  /** The device forgets its buffers. */
+  #giveBack() {
+    const size = this.registers?.[RX_SIZE >> 2] ?? 0;
+    for (; size > 0 && this.rx !== this.taken; this.rx = (this.rx + 1) % size) {
+      if (!this.#read(this.#ring(RX_LOW) + 16 * this.rx)) return;
+      if ((this.#view.getUint16(10, true) & OWNED) !== 0)
+        this.#port?.gives(this.#address(), this.#view.getUint16(8, true));
     }
   }
 
@@ -113,12 +135,14 @@ class Nic {
   }
 
   #clear() {
-    this.registers = new Uint32Array(8);
+    if (this.#port !== null) this.#giveBack();
+    this.registers = new Uint32Array(9);
     this.causes = 0;
     this.mask = 0xff;
     this.running = false;
     this.sending = false;
     this.rx = 0;
+    this.taken = 0;
     this.tx = 0;
     this.life = (this.life ?? 0) + 1;
   }

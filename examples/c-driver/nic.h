@@ -40,6 +40,7 @@ typedef struct _NIC_REGISTERS {
   volatile ULONG TxRingLow, TxRingHigh;
   volatile ULONG TxRingSize;
   volatile ULONG TxDoorbell; /* up to which descriptor there is something to send */
+  volatile ULONG RxDoorbell; /* up to which descriptor there are buffers */
 } NIC_REGISTERS, *PNIC_REGISTERS;
 
 #define DESCRIPTOR_OWNED 0x8000

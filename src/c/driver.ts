@@ -56,6 +56,28 @@ export interface CDriverOptions {
   readonly poolBytes?: number;
   /** Given each text of DbgPrint. Default: nothing happens. */
   readonly debug?: (text: string) => void;
+  /** Given the name of each import that the driver comes by: a trace of its calls. Costs much; default: nothing. */
+  readonly onImport?: (name: string) => void;
+}
+
+/** Names of the exports of a device's module that are options of `loadC`. */
+const DEVICE_EXPORTS = ["device", "pci", "settings", "arenaBytes", "addressing", "poolBytes"] as const;
+
+/**
+ * The options that the module of a device exports, under their own names.
+ *
+ * @throws `INVALID_ARGUMENT` where it exports no function `device`.
+ */
+export function deviceOptions(module: object): CDriverOptions {
+  const exported = module as Readonly<Record<string, unknown>>;
+  if (typeof exported.device !== "function") {
+    throw new ShmemError("INVALID_ARGUMENT", "the module of the device exports no function `device`", {
+      field: "device",
+      value: exported.device,
+    });
+  }
+  const given = DEVICE_EXPORTS.filter((name) => exported[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, exported[name]])) as CDriverOptions;
 }
 
 /** Where a driver's shared memory lies: options of the machine. */
@@ -85,7 +107,12 @@ export class CDriver {
     this.#options = options;
     this.#pci = pciOf(options.pci);
     this.#host = { session: null as unknown as Session, attached: null };
-    this.#c = new CInstance(readModule(bytes), importsOf(this.#host), options.poolBytes ?? 4 * 1024 * 1024);
+    this.#c = new CInstance(
+      readModule(bytes),
+      traced(importsOf(this.#host), options.onImport),
+      options.poolBytes ?? 4 * 1024 * 1024,
+      this.arenaBytes,
+    );
     const { device } = options;
     if (device !== undefined)
       this.device = (wire) =>
@@ -126,7 +153,7 @@ export class CDriver {
     this.#placed = true;
     return {
       zones: [{ base: physicalBase, size: lengthBytes, arenaOffset: start, virtualBase: start }],
-      arena: this.#c.memory,
+      arena: this.#c.u8,
     };
   }
 
@@ -199,6 +226,20 @@ export class CDriver {
 
 function importsOf(host: ImportHost): Imports {
   return { ...kernelImports(host), ...memoryImports(host), ...deviceImports(host), ...netImports(host) };
+}
+
+/** The same, each telling its name first. */
+function traced(imports: Imports, onImport: ((name: string) => void) | undefined): Imports {
+  if (onImport === undefined) return imports;
+  return Object.fromEntries(
+    Object.entries(imports).map(([name, run]) => [
+      name,
+      (...args: number[]) => {
+        onImport(name);
+        return run(...args);
+      },
+    ]),
+  );
 }
 
 /** Names of everything that the C half may import: for tests and tables. */

@@ -96,6 +96,8 @@ export class CInstance {
   arenaEnd = 0;
   /** Pool in use goes up to here; for rewinding. */
   poolHigh: number;
+  /** Registers are mapped up to here; for rewinding. */
+  registerHigh: number;
   #threads: (CThread | null)[] = new Array(MOST_THREADS).fill(null);
   #threadsUsed = 0;
   #current: CThread | null = null;
@@ -105,7 +107,12 @@ export class CInstance {
   u32: Uint32Array = new Uint32Array(0);
   i32: Int32Array = new Int32Array(0);
 
-  constructor(module: CModule, imports: Readonly<Record<string, (...args: number[]) => unknown>>, poolBytes: number) {
+  constructor(
+    module: CModule,
+    imports: Readonly<Record<string, (...args: number[]) => unknown>>,
+    poolBytes: number,
+    arenaBytes: number,
+  ) {
     this.module = module;
     const missing = module.imports.filter(
       (name) => !(name.startsWith("nshm.") && Object.hasOwn(imports, name.slice(5))),
@@ -142,7 +149,9 @@ export class CInstance {
     this.poolEnd = this.poolBase + roundUp(poolBytes, PAGE);
     this.poolHigh = this.poolBase;
     this.registerBase = this.poolEnd;
-    this.#grow(this.registerBase + REGISTER_BYTES);
+    this.registerHigh = this.registerBase;
+    // Room for the shared memory as well, so that views of it stay.
+    this.#grow(Math.min(module.sites.memoryBytes, this.registerBase + REGISTER_BYTES + arenaBytes + 3 * GROUP_BYTES));
     this.#views();
     this.u8.fill(TAG.nothing, shadow, this.#shadowEnd);
     this.unpoison(NULL_PAGE, heapBase - NULL_PAGE);
@@ -220,7 +229,9 @@ export class CInstance {
     this.faultStack = null;
     if (this.poolHigh > this.poolBase) this.poison(this.poolBase, this.poolHigh - this.poolBase, TAG.nothing);
     this.poolHigh = this.poolBase;
-    this.poison(this.registerBase, REGISTER_BYTES, TAG.nothing);
+    if (this.registerHigh > this.registerBase)
+      this.poison(this.registerBase, this.registerHigh - this.registerBase, TAG.nothing);
+    this.registerHigh = this.registerBase;
     if (this.arenaEnd > this.arenaStart)
       this.poison(this.arenaStart, this.arenaEnd - this.arenaStart, TAG.notAllocated);
     this.#stackPointer.value = MAIN_STACK_TOP;

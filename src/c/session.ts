@@ -184,6 +184,8 @@ export class Session {
 
   /** What is known of the blocks that a finding is about. */
   #about(violation: Violation): string[] {
+    const left = this.#left(violation);
+    if (left.length > 0) return left;
     const address = violation.explain?.address ?? (violation.unit === "address" ? Number(violation.value) : undefined);
     if (address === undefined) return [];
     const block = this.blockAt(address);
@@ -208,26 +210,53 @@ export class Session {
   placeOf(violation: Violation): CPlace {
     const known = this.#places.get(violation);
     if (known !== undefined && (known.where !== "" || known.also.length > 0)) return known;
+    return { where: "", also: this.#left(violation) };
+  }
+
+  /** Of what is left at the end: where it was allocated, or asked for. */
+  #left(violation: Violation): string[] {
     const { sites } = this.c.module;
     if (violation.code === "LEAK_AT_RELEASE") {
       const live = [...this.shared.values()].filter((block) => block.freed === null);
-      return {
-        where: "",
-        also: live
-          .slice(0, 4)
-          .map(
-            (block) =>
-              `${block.lengthBytes} bytes at ${hex(block.virtual)} allocated at ${describeStack(sites, block.stack)}`,
-          ),
-      };
+      return live
+        .slice(0, 4)
+        .map(
+          (block) =>
+            `${block.lengthBytes} bytes at ${hex(block.virtual)} allocated at ${describeStack(sites, block.stack)}`,
+        );
     }
     if (violation.code === "PENDING_AT_RELEASE") {
-      return {
-        where: "",
-        also: [...this.pendingStacks.values()].slice(0, 4).map((stack) => `asked at ${describeStack(sites, stack)}`),
-      };
+      return [...this.pendingStacks.values()].slice(0, 4).map((stack) => `asked at ${describeStack(sites, stack)}`);
     }
-    return { where: "", also: [] };
+    return [];
+  }
+
+  /** Locks, events, timers by address: see imports/kernel.ts. */
+  kernel: unknown = null;
+
+  /** Spin locks that are held: address and where each was taken. */
+  readonly locksHeld: Map<number, Stack> = new Map();
+
+  /** A handler is through, or waits: with a spin lock still held everything else would stand still. */
+  assertNoLockHeld(adapter: CAdapter | null, call: string): void {
+    if (this.locksHeld.size === 0 || this.dead) return;
+    for (const [address, stack] of this.locksHeld) {
+      this.dead = true;
+      this.violate(
+        adapter,
+        {
+          rule: "SpinLock",
+          code: "WRONG_CONTEXT",
+          call,
+          message: "returned or waits with a spin lock held, which was taken here",
+          value: address,
+          unit: "address",
+          basis: "documented",
+        },
+        stack,
+      );
+      return;
+    }
   }
 
   /** The device of the adapter that is being initialized. */
@@ -305,7 +334,9 @@ export class Session {
     this.current = adapter;
     if (adapter !== null) adapter.inside = call;
     try {
-      return this.c.call(fn, args);
+      const answer = this.c.call(fn, args);
+      if (before === null) this.assertNoLockHeld(adapter, call);
+      return answer;
     } catch (error) {
       throw this.#thrown(adapter, call, error);
     } finally {
@@ -342,6 +373,7 @@ export class Session {
     const before = enter();
     try {
       const answer = this.c.start(fn, args, { enter, leave });
+      if (before.current === null) this.assertNoLockHeld(adapter, call);
       if (typeof answer === "number") return answer;
       return answer.catch((error: unknown) => {
         throw this.#thrown(adapter, call, error);

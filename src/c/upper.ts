@@ -34,7 +34,8 @@ export class UpperProtocol {
   start(): void {
     const { services } = this.#adapter;
     const seed = services.settings[UPPER_LAYER_SETTING];
-    if (typeof seed !== "number" || seed === 0) return;
+    const { SendNetBufferListsHandler: send, OidRequestHandler: oid, ResetHandlerEx: reset } = this.#session.handlers;
+    if (typeof seed !== "number" || seed === 0 || ((send ?? 0) | (oid ?? 0) | (reset ?? 0)) === 0) return;
     const draw = new Prng(seed, UPPER_STREAM);
     const count = draw.below(MOST_ACTIONS + 1);
     let at = 0;

@@ -26,6 +26,7 @@ export interface Manifest {
   readonly entry: string;
   /** File of the device model, for a driver in C. */
   readonly device: string | null;
+  /** Content of each file by its name, in base64. Names have no folder. */
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -35,6 +36,7 @@ export interface Bundle {
   readonly hash: string;
   /** The driver file's name without its ending; shown in tables. */
   readonly name: string;
+  /** What is sent. */
   readonly manifest: Manifest;
 }
 
@@ -179,9 +181,11 @@ export function unpackManifest(content: Uint8Array, hash: string): Manifest {
 
 /** A folder of this process's own, where bundles are laid so that they can be imported. */
 export class BundleFolder {
+  /** The folder; each bundle lies in a folder of its own below it. */
   readonly path: string;
   readonly #laid = new Set<string>();
 
+  /** Make the folder, in the system's place for temporary files. */
   constructor() {
     this.path = mkdtempSync(join(tmpdir(), "ndis-shmem-campaign-"));
     const modules = join(this.path, "node_modules");

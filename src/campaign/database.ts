@@ -14,6 +14,7 @@ export type Row = Readonly<Record<string, unknown>>;
 
 /** The part of a `pg` client or pool that this folder uses. */
 export interface Session {
+  /** One statement; `$1` and so on stand for `values`. Rejects with what `pg` says, which has PostgreSQL's `code`. */
   query(
     text: string,
     values?: readonly unknown[],
@@ -22,7 +23,12 @@ export interface Session {
 
 interface Client extends Session {
   release(error?: Error | boolean): void;
+  on(event: "error", listener: () => void): unknown;
+  removeListener(event: "error", listener: () => void): unknown;
 }
+
+/** For errors that the next statement on the connection reports too: without a listener Node would end the process. */
+function ignoreHere(): void {}
 
 /** The part of `pg.Pool` that this folder uses. */
 interface Pool extends Session {
@@ -97,6 +103,7 @@ export function withoutPassword(url: string): string {
 
 /** A pool of connections to the database of campaigns. */
 export class Database {
+  /** The URL it was opened with, password included: not for messages, see `withoutPassword`. */
   readonly url: string;
   readonly #pool: Pool;
 
@@ -123,7 +130,7 @@ export class Database {
       keepAlive: true,
     });
     // An idle connection that breaks is replaced at its next use; without a listener Node would end the process.
-    pool.on("error", () => undefined);
+    pool.on("error", ignoreHere);
     const database = new Database(url, pool);
     try {
       if (options.checked !== false) await database.#check();
@@ -169,16 +176,22 @@ export class Database {
   /** `work` inside one transaction: committed when it returns, rolled back when it throws. */
   async transaction<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
     const client = await this.#pool.connect();
+    // A server that dies says so on the connection itself, between two statements of ours.
+    client.on("error", ignoreHere);
+    let failure: unknown;
     try {
       await client.query("begin");
       const result = await work(client);
       await client.query("commit");
-      client.release();
       return result;
     } catch (error) {
-      // The connection goes with the transaction, so nothing half done is left on it, whether or not the server answers.
-      client.release(error instanceof Error ? error : true);
+      failure = error;
       throw error;
+    } finally {
+      // The connection goes with a transaction that failed, so nothing half done is left on it; what it says in its last
+      // moment is not heard.
+      if (failure === undefined) client.removeListener("error", ignoreHere);
+      client.release(failure instanceof Error ? failure : failure !== undefined);
     }
   }
 

@@ -21,12 +21,15 @@ export interface Reproduction {
 
 /** One class of finding, of one driver: in a job, or of the whole campaign. */
 export interface FindingClass {
+  /** The rule that was broken (docs/fuzzing.md), or `DriverEndsThread`. */
   readonly rule: string;
+  /** The error code of the rule, or how the thread was ended. */
   readonly code: string;
   /** The documented routine or handler in which it was seen; empty where there is none. */
   readonly call: string;
   /** Scenarios that showed it. */
   readonly count: number;
+  /** The first occurrence by search, seed and scenario number. */
   readonly first: {
     readonly search: CampaignSearch;
     readonly seed: number;

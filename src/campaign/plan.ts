@@ -16,6 +16,7 @@ import { SWEEP_STRIDE } from "../fuzz/index.js";
 
 /** A search of a campaign, in the order that decides which of two occurrences of a finding is the first. */
 export type CampaignSearch = "random" | "sweep" | "systematic";
+/** Every search, in that order. */
 export const CAMPAIGN_SEARCHES: readonly CampaignSearch[] = ["random", "sweep", "systematic"];
 
 /** Positions of one base scenario of a sweep. */
@@ -23,9 +24,13 @@ export const NUMBERS_PER_SWEPT: number = SWEEP_STRIDE;
 
 /** One search of one driver from one seed. */
 export interface PartKey {
+  /** Name of the campaign. */
   readonly campaign: string;
+  /** Hash of the driver's bundle. */
   readonly hash: string;
+  /** The search. */
   readonly search: CampaignSearch;
+  /** The seed, 0 to 2^53 - 1. */
   readonly seed: number;
 }
 

@@ -10,9 +10,12 @@
  * lost. What a search gives next depends there on what came before, so the search begins at the last place where it does
  * not, and the scenarios up to `from` are played and not counted.
  */
+
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { deviceOptions, loadC } from "../c/index.js";
 import {
   BUILT_IN_DRIVERS,
   type DriverFinding,
@@ -34,8 +37,8 @@ import {
   systematicSearch,
 } from "../fuzz/index.js";
 import type { FindingClass } from "./findings.js";
+import type { Assignment, Piece } from "./messages.js";
 import type { JobData } from "./plan.js";
-import type { Assignment, Piece } from "./player-thread.js";
 
 /** A driver that can be played. */
 export interface Subject {
@@ -64,6 +67,12 @@ export async function loadSubject({ manifest, folder, fresh }: Assignment): Prom
     return { driver: builtIn, check: undefined };
   }
   const path = join(folder, manifest.entry);
+  if (extname(path) === ".wasm") {
+    const device = pathToFileURL(join(folder, manifest.device ?? "")).href;
+    const options = deviceOptions((await import(`${device}?${fresh}`)) as object);
+    const driver = loadC(readFileSync(path), { name: basename(path, ".wasm"), ...options });
+    return { driver: driver as FuzzDriver, check: undefined };
+  }
   if (extname(path) === ".cjs") {
     const require = createRequire(path);
     delete require.cache[path];

@@ -15,8 +15,8 @@ import { findingClass } from "../fuzz/index.js";
 import type { BundleFolder, Manifest } from "./bundle.js";
 import { type Coverage, coverageOf } from "./coverage.js";
 import { classKey, type FindingClass, mergeFindings, type Reproduction } from "./findings.js";
+import type { Assignment, Piece } from "./messages.js";
 import type { JobData } from "./plan.js";
-import type { Assignment, Piece } from "./player-thread.js";
 import type { JobResult } from "./record.js";
 import { PlayerThread, type ThreadEnded } from "./thread.js";
 
@@ -51,6 +51,7 @@ export class Player {
   #jobs = 0;
   #fresh = 0;
 
+  /** `folder`: where bundles are laid. The thread is started by the first job. */
   constructor(folder: BundleFolder, limits: PlayerLimits = {}) {
     this.#folder = folder;
     this.#limits = { scenarioMs: limits.scenarioMs ?? SCENARIO_MS, heapMiB: limits.heapMiB ?? HEAP_MIB };

@@ -51,11 +51,11 @@ export async function fillQueue(database: Database, queue: Queue, version: strin
        where version = $1 and seen_at > now() - make_interval(secs => $2)`,
       [version, SILENT_SECONDS],
     );
-    const room = Math.max(1, Number(threads.rows[0]?.threads)) * JOBS_PER_THREAD - waiting;
-    if (room <= 0) return 0;
-    const added = await handOut(session, queue, version, room);
+    const missing = Math.max(1, Number(threads.rows[0]?.threads)) * JOBS_PER_THREAD - waiting;
+    if (missing <= 0) return 0;
+    const added = await handOut(session, queue, version, missing);
     if (added > 0 || waiting > 0 || (counts.active ?? 0) > 0) return added;
-    return handOutAgain(session, queue, version, room);
+    return handOutAgain(session, queue, version, missing);
   });
 }
 
@@ -70,20 +70,20 @@ async function add(queue: Queue, part: Part, first: number): Promise<void> {
 }
 
 /** The next jobs of the parts that are least far, so that every driver is played from the start. */
-async function handOut(session: Session, queue: Queue, version: string, room: number): Promise<number> {
+async function handOut(session: Session, queue: Queue, version: string, missing: number): Promise<number> {
   const { rows } = await session.query(
     `select part.*, campaign.version from ${SCHEMA}.part join ${SCHEMA}.campaign on campaign.name = part.campaign
      where campaign.version = $1 and campaign.stopped_at is null and part.handed < part.total
      order by part.handed / part.size, part.campaign, part.hash, part.search, part.seed limit $2`,
-    [version, room],
+    [version, missing],
   );
   const parts = rows.map(partOf);
   if (parts.length === 0) return 0;
-  const share = Math.ceil(room / parts.length);
+  const share = Math.ceil(missing / parts.length);
   let added = 0;
   for (const part of parts) {
     let { handed } = part;
-    for (let job = 0; job < share && handed < part.total && added < room; job++, added++) {
+    for (let job = 0; job < share && handed < part.total && added < missing; job++, added++) {
       await add(queue, part, handed);
       handed += rangeAt(part, handed).count;
     }
@@ -95,7 +95,7 @@ async function handOut(session: Session, queue: Queue, version: string, room: nu
   return added;
 }
 
-async function handOutAgain(session: Session, queue: Queue, version: string, room: number): Promise<number> {
+async function handOutAgain(session: Session, queue: Queue, version: string, missing: number): Promise<number> {
   const { rows } = await session.query(
     `select part.*, part.done::text as done_text, campaign.version
      from ${SCHEMA}.part join ${SCHEMA}.campaign on campaign.name = part.campaign
@@ -107,8 +107,8 @@ async function handOutAgain(session: Session, queue: Queue, version: string, roo
   let added = 0;
   for (const row of rows) {
     const part = partOf(row);
-    for (const first of missingJobs(part, parseMultirange(String(row.done_text)), room)) {
-      if (added >= room) return added;
+    for (const first of missingJobs(part, parseMultirange(String(row.done_text)), missing)) {
+      if (added >= missing) return added;
       // A job that is still known was set aside; it is listed, and `submit` hands it out again when asked.
       if ((await queue.getJob(jobId(part, rangeAt(part, first)))) !== undefined) continue;
       await add(queue, part, first);

@@ -21,13 +21,19 @@ export interface QueuedJob {
 
 /** The part of BullMQ's Queue that this folder uses. */
 export interface Queue {
+  /** Add a job; one with the same `jobId` that is there already stays as it is. */
   add(name: string, data: JobData, options: object): Promise<unknown>;
-  addBulk(jobs: readonly { name: string; data: JobData; opts: object }[]): Promise<unknown>;
+  /** How many jobs are in each of these states: `waiting`, `active`, `failed`, ... */
   getJobCounts(...states: string[]): Promise<Readonly<Record<string, number>>>;
+  /** The job of an identity, in whatever state. */
   getJob(id: string): Promise<QueuedJob | undefined>;
+  /** Jobs of some states, from index `start` to `end`. */
   getJobs(states: readonly string[], start: number, end: number): Promise<readonly QueuedJob[]>;
+  /** Resolves when the server has answered. */
   waitUntilReady(): Promise<unknown>;
+  /** End its connections. */
   close(): Promise<void>;
+  /** Called for errors of connections, which calls report themselves. */
   on(event: "error", listener: (error: Error) => void): unknown;
 }
 
@@ -66,10 +72,10 @@ const LOCK_MS = 30_000;
  * How often a job may lose its worker before it is set aside. A machine that is switched off takes all its jobs along, and
  * a server that restarts stalls every job at once, so the usual 1 would set jobs aside that are innocent.
  */
-export const MOST_STALLS = 8;
+const MOST_STALLS = 8;
 
 /** Name of the queue of a version. BullMQ keeps colons for itself. */
-export function queueName(version: string): string {
+function queueName(version: string): string {
   return `scenarios-${version.replaceAll(":", "-")}`;
 }
 

@@ -25,7 +25,9 @@ export interface JobResult {
   readonly scenarios: number;
   /** Events in them. */
   readonly events: number;
+  /** Classes that were met, each once. */
   readonly findings: readonly FindingClass[];
+  /** States and situations that were seen. */
   readonly coverage: Coverage;
   /** Host time of the playing, for rates only: no result depends on it. */
   readonly elapsedMs: number;

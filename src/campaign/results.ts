@@ -11,41 +11,59 @@ import { SCHEMA } from "./schema.js";
 
 /** One part: a search of a driver from a seed. */
 export interface PartResult {
+  /** The search. */
   readonly search: CampaignSearch;
+  /** The seed. */
   readonly seed: number;
-  /** Scenario numbers of the part, and how many of them are done. */
+  /** Scenario numbers of the part. */
   readonly total: number;
+  /** How many of them are done. */
   readonly done: number;
-  /** Scenarios that were played, and events in them. */
+  /** Scenarios that were played: fewer than `done` where a sweep skips numbers, or a driver ended its threads. */
   readonly scenarios: number;
+  /** Events in those scenarios, the machine's own included. */
   readonly events: number;
 }
 
 /** One driver of a campaign. */
 export interface DriverResult {
+  /** Name of the driver's file without its ending. */
   readonly name: string;
+  /** Hash of its bundle, 64 hexadecimal digits. */
   readonly hash: string;
+  /** Scenarios that were played of all parts. */
   readonly scenarios: number;
+  /** Events in them. */
   readonly events: number;
   /** Different states: exact up to 512, an estimate with a standard error of 1.6 % beyond. */
   readonly states: number;
+  /** Whether `states` is exact. */
   readonly statesExact: boolean;
+  /** Different situations (docs/fuzzing.md). */
   readonly situations: number;
+  /** By search and seed. */
   readonly parts: readonly PartResult[];
-  /** First by (search, seed, scenario) first. */
+  /** By rule, code and call. */
   readonly findings: readonly FindingClass[];
 }
 
 /** A campaign. */
 export interface CampaignResult {
+  /** Its name. */
   readonly name: string;
+  /** Version of this package that it was submitted by. */
   readonly version: string;
+  /** Whether it was stopped and not resumed. */
   readonly stopped: boolean;
   /** True when every scenario number of every part is done. */
   readonly complete: boolean;
+  /** Scenarios that were played of all drivers. */
   readonly scenarios: number;
+  /** Events in them. */
   readonly events: number;
+  /** Classes of finding of all drivers. */
   readonly findings: number;
+  /** By name. */
   readonly drivers: readonly DriverResult[];
 }
 
@@ -141,12 +159,19 @@ export async function readBundle(database: Database, hash: string): Promise<Mani
 
 /** A worker, as it was last heard of. */
 export interface WorkerStatus {
+  /** Host, process and a random part. */
   readonly id: string;
+  /** Name of its machine. */
   readonly host: string;
+  /** Player threads. */
   readonly threads: number;
+  /** Version of this package. */
   readonly version: string;
+  /** Jobs whose results it has written. */
   readonly jobs: number;
+  /** Scenarios in them. */
   readonly scenarios: number;
+  /** Seconds since it was heard of. */
   readonly silentSeconds: number;
 }
 

@@ -16,6 +16,7 @@
 
 /** Number of the layout below; a database of another one is refused by name. */
 export const SCHEMA_VERSION = 1;
+/** The schema of the tables below. */
 export const SCHEMA = "ndis_shmem";
 export const QUEUE_SCHEMA = "bullmq";
 

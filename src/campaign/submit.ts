@@ -18,6 +18,7 @@ import { SCHEMA } from "./schema.js";
 export interface CampaignPlan {
   /** 1 to 64 letters, digits, `.`, `_` and `-`. */
   readonly name: string;
+  /** Who is played: at least one. */
   readonly drivers: readonly Bundle[];
   /** Default random and sweep. */
   readonly searches?: readonly CampaignSearch[];

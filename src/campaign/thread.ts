@@ -6,8 +6,8 @@
  */
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { Assignment, Piece, Refusal, ThreadData, Told } from "./messages.js";
 import { PACKAGE_ROOT } from "./package.js";
-import type { Assignment, Piece, Refusal, ThreadData, Told } from "./player-thread.js";
 
 /** How a driver ended its thread. The code of such a finding. */
 export type ThreadEnd = "SPIN" | "EXIT" | "MEMORY" | "THROW";

@@ -23,11 +23,13 @@ import { SCHEMA } from "./schema.js";
 
 /** Options of `startWorker`. */
 export interface WorkerOptions {
+  /** Where the queue lies. */
   readonly place: QueuePlace;
   /** Player threads: 1 to 256. */
   readonly threads: number;
   /** Jobs of another version are refused. Default: the version of this package; another one only for tests. */
   readonly version?: string;
+  /** Limits on one scenario. */
   readonly limits?: PlayerLimits;
   /** A lock that is not renewed for so long is taken for this worker's death, in milliseconds. Default 30,000. */
   readonly lockMs?: number;
@@ -37,6 +39,7 @@ export interface WorkerOptions {
 
 /** A worker that is running. */
 export interface RunningWorker {
+  /** Host, process and a random part: its row in the table of workers. */
   readonly id: string;
   /** Jobs whose results were written, and those that somebody had written before. */
   readonly counts: { jobs: number; repeated: number; scenarios: number };

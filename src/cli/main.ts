@@ -13,9 +13,10 @@ import { type Command, type CommandIo, UsageError } from "./command.js";
 import { packageVersion } from "./files.js";
 import { fuzzCommand } from "./fuzz/fuzz.js";
 import { didYouMean } from "./options.js";
+import { replayCommand } from "./replay/index.js";
 import { runCommand } from "./run/run.js";
 
-const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand, campaignCommand, ccCommand];
+const COMMANDS: readonly Command[] = [runCommand, benchCommand, fuzzCommand, replayCommand, campaignCommand, ccCommand];
 const NAMES: readonly string[] = COMMANDS.map((command) => command.name);
 
 function help(): string {

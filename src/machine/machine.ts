@@ -47,6 +47,7 @@ import {
   Core,
   type CoreApi,
   type CoreOptions,
+  claimCore,
   type FaultPlan,
   HALTED,
   type LiveBlock,
@@ -58,6 +59,7 @@ import {
   NdisHaltDeviceDisabled,
   NdisShutdownPowerOff,
   planCore,
+  refuseIfClaimed,
   ShmemError,
   startedAdapters,
   type Violation,
@@ -89,7 +91,7 @@ export class Machine {
     this.#lifecycle = new Lifecycle(this.#parts, this.#pump, options);
     this.environment = this.#parts.environment;
     this.seed = this.#parts.seed;
-    this.core = core;
+    this.core = claimed(core);
     this.choices = this.environment.choices;
   }
 
@@ -140,7 +142,7 @@ export class Machine {
     return this.environment.reporter.warnings;
   }
 
-  /** Lines of the event log; empty unless `log` is "lines". */
+  /** Lines of the event log that are kept, oldest first: the last 10,000 unless `log` says otherwise. */
   get log(): readonly string[] {
     return this.#parts.log?.lines ?? [];
   }
@@ -334,4 +336,18 @@ export class Machine {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** The core as the machine's user sees it: all but `restore`. */
+function claimed(core: CoreApi): CoreApi {
+  claimCore(core);
+  if (core instanceof Core) return core;
+  // A core of another kind does not know that it is claimed.
+  return new Proxy(core, {
+    get(target, key) {
+      if (key === "restore") return () => refuseIfClaimed(target, "restore");
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }

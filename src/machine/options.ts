@@ -57,7 +57,10 @@ export interface MachineOptions {
   readonly lifecycle?: "waits" | "byHand";
   /** Requests that the core serves in one call, 1 to 1024. Default 32. */
   readonly batch?: number;
-  /** The event log: kept as lines, only as a digest, not made, or sent somewhere. Default "lines". */
+  /**
+   * The event log: its last 10,000 lines (`"recent"`, the default), every line, only the digest over all of them, nothing,
+   * or sent somewhere.
+   */
   readonly log?: LogMode | LogOptions;
   /** Keep stacks with violations and blocks. Slow. Default false. */
   readonly sites?: boolean;
@@ -88,7 +91,7 @@ export const MACHINE_OPTIONS: Table<MachineOptions> = table<MachineOptions>("a m
   processors: integer(1, 64, "processors"),
   lifecycle: oneOf("waits", "byHand"),
   batch: integer(1, 1024, "requests"),
-  log: anyOf<LogMode | LogOptions>(oneOf("off", "digest", "lines"), LOG_OPTIONS),
+  log: anyOf<LogMode | LogOptions>(oneOf("off", "digest", "recent", "lines"), LOG_OPTIONS),
   sites: boolean(),
   faults: FAULTS,
   guard: anyOf<boolean | GuardOptions>(boolean(), GUARD_OPTIONS),

@@ -52,7 +52,7 @@ export function assemble(
   coreOptions: CoreOptions,
   zones: readonly ZonePlan[],
 ): MachineParts {
-  const { seed = 1, batch = 32, log: mode = "lines", sites = false } = options;
+  const { seed = 1, batch = 32, log: mode = "recent", sites = false } = options;
   const order = typeof options.schedule === "object" ? options.schedule : { order: options.schedule ?? "fifo" };
   const clock = new SimulatedClock();
   const events = new EventQueue(clock);
@@ -65,7 +65,7 @@ export function assemble(
     zones: zones.map(({ base, size, window }) => ({ base, size, virtual: window })),
   };
   const log = mode === "off" ? null : new RunLog(mode, header);
-  const keepsLines = mode === "lines" || (typeof mode === "object" && mode.lines === true);
+  const keepsLines = mode === "lines" || mode === "recent" || (typeof mode === "object" && mode.lines === true);
   const iommu = options.iommu === "remapped" ? new Iommu() : null;
   const guard = options.guard === true ? {} : options.guard === false ? null : (options.guard ?? null);
   const environment = new NdisEnvironment({

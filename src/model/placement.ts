@@ -1,10 +1,11 @@
 /**
  * Where a block may lie: the placement rule as arithmetic over gaps.
  *
- * A block of n frames starts on a multiple of the power of two at or above n (in physical frames; `alignment` can only
- * raise that), lies inside one gap of one zone, and its last byte is at most `highest`. With that alignment a block can
- * never cross a `boundary` that is at least as large as the block, so the boundary is decided by the length alone. (The
- * length as asked for: 100 bytes of a 4 KiB frame do not cross a boundary of 2 KiB.)
+ * A block of fewer than 64 frames lies inside one group of 64 (in physical frames) and starts at a multiple of the largest
+ * power of two that divides its frames; a larger one starts at a group. `alignment` can only raise that. It lies inside one gap
+ * of one zone, and its last byte is at most `highest`. Where a `boundary` is given, it starts at a multiple of the power of
+ * two at or above its frames, so that it cannot cross one that is at least as large as itself; the boundary is then decided by
+ * the length alone. (The length as asked for: 100 bytes of a 4 KiB frame do not cross a boundary of 2 KiB.)
  *
  * Here the lowest such start of the first zone that has one is taken. Another implementation may choose differently
  * inside a zone; `candidate` answers whether any choice exists, which is all that judging needs.
@@ -26,6 +27,9 @@ export interface Placement {
   readonly pieces: readonly Piece[];
   readonly contiguous: boolean;
 }
+
+/** What `boundary` is where none was asked for. */
+const NO_BOUNDARY = 2 ** 52;
 
 /** The least power of two at or above a positive integer. */
 export function ceilPowerOfTwo(value: number): number {
@@ -59,9 +63,20 @@ export function zonesInOrder(zones: readonly JudgeZone[], constraints: Constrain
   return [...preferred, ...allowed.filter((zone) => zone.node !== preferredNode)];
 }
 
-/** Frames between two legal starts of a single run. */
+/** Frames of a group. */
+const GROUP_FRAMES = 64;
+
+/** Frames between two legal starts of a single run: a power of two. */
 export function stepOf(frames: number, constraints: Constraints, frameSize: number): number {
-  return Math.max(ceilPowerOfTwo(frames), constraints.alignment / frameSize);
+  let natural = GROUP_FRAMES;
+  for (; frames < GROUP_FRAMES && frames % natural !== 0; natural /= 2);
+  if (constraints.boundary < NO_BOUNDARY) natural = Math.max(natural, ceilPowerOfTwo(frames));
+  return Math.max(natural, constraints.alignment / frameSize);
+}
+
+/** Does a run of a legal length leave the group of 64 in which it has to lie? `start` is a physical frame number. */
+export function leavesGroup(start: number, frames: number): boolean {
+  return frames < GROUP_FRAMES && (start % GROUP_FRAMES) + frames > GROUP_FRAMES;
 }
 
 /** The lowest legal start of `frames` frames in one zone, or -1. Node and boundary are not looked at. */
@@ -69,10 +84,12 @@ export function candidate(zone: JudgeZone, frames: number, constraints: Constrai
   if (zone.free < frames) return -1;
   const step = stepOf(frames, constraints, zone.frameSize);
   const limit = framesBelow(zone, constraints.highest);
+  const first = zone.base / zone.frameSize;
   let found = -1;
   zone.someGap((start, end) => {
     if (start >= limit) return true;
-    const aligned = alignedFrame(zone, start, step);
+    let aligned = alignedFrame(zone, start, step);
+    if (leavesGroup(first + aligned, frames)) aligned = alignedFrame(zone, aligned, Math.max(step, GROUP_FRAMES));
     if (aligned + frames > Math.min(end, limit)) return false;
     found = aligned;
     return true;
@@ -152,11 +169,18 @@ export function largestRun(zones: readonly JudgeZone[]): number {
   let largest = 0;
   for (const zone of zones) {
     const first = zone.base / zone.frameSize;
-    zone.someGap((start, end) => {
-      // Below each power of two the best start is the first multiple of it inside the gap.
-      for (let step = 1; step / 2 < end - start; step *= 2) {
-        const aligned = Math.ceil((first + start) / step) * step - first;
-        largest = Math.max(largest, Math.min(step, end - aligned));
+    zone.someGap((from, to) => {
+      // From the first group that starts in the gap; and of a part of a group, all of it, or one frame less where an even length
+      // is not aligned.
+      const [start, end] = [first + from, first + to];
+      const whole = Math.ceil(start / GROUP_FRAMES) * GROUP_FRAMES;
+      if (end - whole >= GROUP_FRAMES) largest = Math.max(largest, end - whole);
+      for (let at = start; at < end; ) {
+        const length = Math.min(end, (Math.floor(at / GROUP_FRAMES) + 1) * GROUP_FRAMES) - at;
+        largest = Math.max(largest, at % (length & -length) === 0 ? length : length - 1);
+        at += length;
+        // What lies between the two ends of a long gap is whole groups.
+        if (end - at > GROUP_FRAMES) at = Math.floor((end - 1) / GROUP_FRAMES) * GROUP_FRAMES;
       }
       return false;
     });

@@ -13,6 +13,7 @@ import {
   candidate,
   failureReason,
   framesOf,
+  leavesGroup,
   type Piece,
   type Placement,
   place,
@@ -86,6 +87,7 @@ function judgeSingle(
   const step = stepOf(count, constraints, frameSize);
   const physicalFrame = zone.base / frameSize + start;
   if (physicalFrame % step !== 0) return `physical frame ${physicalFrame} is no multiple of ${step}`;
+  if (leavesGroup(physicalFrame, count)) return `frames ${physicalFrame} to ${physicalFrame + count} are in two groups`;
   const lastByte = (physicalFrame + count) * frameSize - 1;
   const firstByte = physicalFrame * frameSize;
   if (Math.floor(firstByte / constraints.boundary) !== Math.floor((firstByte + lengthBytes - 1) / constraints.boundary))

@@ -5,14 +5,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ShmemError } from "../../bindings/index.js";
-import {
-  BundleFolder,
-  bundleDriver,
-  checkedUrl,
-  packManifest,
-  unpackManifest,
-  withoutPassword,
-} from "../../src/campaign/index.js";
+import { BundleFolder, bundleDriver, packManifest, unpackManifest } from "../../src/campaign/bundle.js";
+import { checkedUrl, withoutPassword } from "../../src/campaign/database.js";
 import { parseSeeds } from "../../src/cli/campaign/campaign.js";
 import { CLEAN } from "./fixtures/drivers.js";
 

@@ -4,19 +4,28 @@
  * them killed, one stopped for 15 seconds, the server killed twice; otherwise a quarter of that.
  */
 // timeout: 600 s
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ShmemError } from "../../bindings/index.js";
+import { coverageOf } from "../../src/campaign/coverage.js";
 import {
   type Bundle,
   bundleDriver,
   type CampaignResult,
-  coverageOf,
   Database,
   initialise,
   openQueue,
@@ -84,7 +93,7 @@ const submit = (name: string, bundles: readonly Bundle[] = drivers, scenarios = 
 function worker(threads: number): ChildProcess {
   return spawn(process.execPath, ["dist/cli.js", "campaign", "work", "--jobs", String(threads), "--until-done"], {
     env: { ...process.env, NDIS_SHMEM_DB: server.url, NDIS_SHMEM_LOCK_MS: "4000" },
-    stdio: "ignore",
+    stdio: ["ignore", "ignore", openSync(join(folder, "workers.log"), "a")],
   });
 }
 
@@ -191,9 +200,11 @@ check("workers and the server die in the middle, and the rows are the same", asy
     server.run();
   }
   const rest = workers.filter((one) => one !== first && !(long && one === second));
+  const codes = await Promise.all(rest.map(ended));
   assert.equal(
-    await Promise.all(rest.map(ended)),
+    codes,
     rest.map(() => 0),
+    readFileSync(join(folder, "workers.log"), "utf8").slice(-4000),
   );
   const result = await readResults(database, "many");
   assert.ok(result.complete);
@@ -347,13 +358,13 @@ check(
         `${ending} among ${files.join(", ")}`,
       );
     }
-    const again = await ndisShmem(
-      "fuzz",
-      join(out, faulty, "faulty.mjs"),
-      "--replay",
-      join(out, faulty, files.find((name) => name.endsWith(".replay.json")) as string),
+    const replay = files.find((name) => name.endsWith(".replay.json")) as string;
+    const again = spawnSync(
+      process.execPath,
+      ["dist/cli.js", "fuzz", join(out, faulty, "faulty.mjs"), "--replay", join(out, faulty, replay)],
+      { encoding: "utf8" },
     );
-    assert.is(again.code, 1, again.out + again.err);
+    assert.is(again.status, 1, again.stdout + again.stderr);
     const json = JSON.parse((await ndisShmem("campaign", "results", "--name", "one", "--json")).out) as CampaignResult;
     assert.equal(json, exact);
     const watched = await ndisShmem("campaign", "watch", "--once");
@@ -365,7 +376,10 @@ check(
     assert.not.match(secret.err, /secret/);
     const wrong = await ndisShmem("campaign", "results", "--name", "onne");
     assert.is(wrong.code, 2);
-    assert.match(wrong.err, /there is no campaign "onne"; there is bad, foreign, held, lost, many, one, roles/);
+    assert.match(
+      wrong.err,
+      /there is no campaign "onne"; there is bad, foreign, held, lost, many, one, planted, roles/,
+    );
     const action = await ndisShmem("campaign", "sumbit");
     assert.match(action.err, /campaign takes an action, not `sumbit`: init, submit, work, watch, results, stop, board/);
     const option = await ndisShmem("campaign", "stop", "--name", "one", "--json");

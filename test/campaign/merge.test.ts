@@ -2,26 +2,16 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
-  addState,
   type Coverage,
   countSituations,
   countStates,
   coverageOf,
   EXACT_STATES,
-  estimateStates,
-  type FindingClass,
-  jobId,
   mergeCoverage,
-  mergeFindings,
-  mergeRegisters,
-  missingJobs,
-  parseMultirange,
-  REGISTERS,
-  rangeAt,
-  STANDARD_ERROR,
-  sizeOf,
-  totalOf,
-} from "../../src/campaign/index.js";
+} from "../../src/campaign/coverage.js";
+import { type FindingClass, mergeFindings } from "../../src/campaign/findings.js";
+import { addState, estimateStates, mergeRegisters, REGISTERS, STANDARD_ERROR } from "../../src/campaign/hyperloglog.js";
+import { jobId, missingJobs, parseMultirange, rangeAt, sizeOf, totalOf } from "../../src/campaign/plan.js";
 import { Prng } from "../../src/machine/index.js";
 
 const test = suite("campaign merges");

@@ -5,18 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  BundleFolder,
-  bundleDriver,
-  coverageOf,
-  type JobData,
-  type JobResult,
-  MOST_ENDS,
-  mergeCoverage,
-  mergeFindings,
-  Player,
-  type PlayerLimits,
-} from "../../src/campaign/index.js";
+import { BundleFolder, bundleDriver } from "../../src/campaign/bundle.js";
+import { coverageOf, mergeCoverage } from "../../src/campaign/coverage.js";
+import { mergeFindings } from "../../src/campaign/findings.js";
+import type { JobData } from "../../src/campaign/plan.js";
+import { MOST_ENDS, Player, type PlayerLimits } from "../../src/campaign/player.js";
+import type { JobResult } from "../../src/campaign/record.js";
 import { BUILT_IN_DRIVERS, decodeScenario, driverOf, fuzzDriver, replayScenario } from "../../src/fuzz/index.js";
 import { CLEAN, endsThread, FAULTY } from "./fixtures/drivers.js";
 

@@ -4,7 +4,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CoreOptions, VirtualAddress } from "../../bindings/index.js";
-import { FRAME, generator, MIB, SMALL, shuffled, sound, take } from "./expect.js";
+import { FRAME, generator, MIB, mayStart, SMALL, shuffled, sound, take } from "./expect.js";
 import { implementations } from "./implementations.js";
 
 for (const { name, open } of implementations) {
@@ -130,7 +130,7 @@ for (const { name, open } of implementations) {
           Array.from({ length: 40 }, () => take(core, 64)).map((a) => [core.physicalOf(a) / 64 - 64, a]),
         );
         for (let i = start; i < start + frames; i++) core.free(all.get(i) as VirtualAddress);
-        const aligned = start % 2 ** Math.ceil(Math.log2(frames)) === 0;
+        const aligned = mayStart(start, frames);
         const address = core.allocate(frames * 64);
         assert.is(address !== 0, aligned, `${frames} frames at ${start}`);
         if (address === 0) assert.is(core.lastFailure?.reason, "fragmented");

@@ -77,3 +77,19 @@ export function shuffled<T>(list: readonly T[], below: (limit: number) => number
   }
   return result;
 }
+
+/**
+ * Frames between two starts that a block of so many may have, without constraints: the largest power of two that divides
+ * them, at most a group of 64 frames; a larger block starts at a group.
+ */
+export function naturalStep(frames: number): number {
+  if (frames >= 64) return 64;
+  let step = 1;
+  while (frames % (2 * step) === 0) step *= 2;
+  return step;
+}
+
+/** May a block of so many frames start at a physical frame number? */
+export function mayStart(first: number, frames: number): boolean {
+  return first % naturalStep(frames) === 0 && (frames >= 64 || (first % 64) + frames <= 64);
+}

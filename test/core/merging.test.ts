@@ -8,7 +8,7 @@
  *
  *     frames   . x . . x . . .     orders   0 - 1 1 - 0 1 1     (x: taken)
  *
- * What waits in front of the buddies (ready blocks) is the documented exception; `flush` ends it, and so does running out.
+ * What waits in front of the buddies (cached blocks) is the documented exception; `flush` ends it, and so does running out.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -48,13 +48,17 @@ function merged(live: readonly Live[], zones: Zones): number[] {
   return Array.from(counts, (count) => count ?? 0);
 }
 
-/** Take everything there is, longest blocks first; how many of each order there were. Gives all of it back. */
+/**
+ * Take everything there is, longest blocks first; how many of each order there were. Gives all of it back. A power of two up to
+ * a group of 64 frames is naturally aligned; of more, it is asked for.
+ */
 function handedOut(core: CoreApi, orders: number): number[] {
   const taken: VirtualAddress[] = [];
   const counts = new Array<number>(orders).fill(0);
   for (let order = orders - 1; order >= 0; order--) {
     for (;;) {
-      const address = core.allocate(2 ** order * FRAME);
+      const bytes = 2 ** order * FRAME;
+      const address = core.allocate(bytes, order > 6 && bytes <= core.stats().totalBytes ? { alignment: bytes } : {});
       if (address === 0) break;
       taken.push(address);
       counts[order] = (counts[order] as number) + 1;
@@ -113,7 +117,7 @@ for (const { name, open } of implementations) {
     });
   }
 
-  test("misuse L03: a ready block has a free buddy for as long as it is ready; running out merges it, without a flush", () => {
+  test("misuse L03: a cached block has a free buddy for as long as it is cached; running out merges it, without a flush", () => {
     const core = open({ zones: [{ base: MIB, size: 64 * FRAME }], arena: null });
     for (let round = 0; round < 40; round++) {
       const all = Array.from({ length: 64 }, () => take(core, FRAME));

@@ -1,7 +1,7 @@
 /**
  * Misuse L11: the worst single operation, in turns of loops, which the debug build counts (assembly/steps.ts).
  *
- * For a zone with C classes and trees of D levels the bounds are those of docs/architecture.md. They are derived there from
+ * For a zone of G groups whose trees have D levels the bounds are those of docs/architecture.md. They are derived there from
  * the code; here long plays of every kind of size look for an operation that breaks one.
  */
 import { readFileSync } from "node:fs";
@@ -18,14 +18,16 @@ const debugModule = compileModule(new Uint8Array(readFileSync("build/debug.wasm"
 const steps = suite("steps");
 
 /** The most turns that an operation takes when it needs no last resort. */
-function ordinaryBound(classes: number, levels: number): number {
-  const runClasses = Math.max(0, classes - 6);
-  return 8 * runClasses * levels + 20 * levels + 2 * classes + 60;
+function ordinaryBound(levels: number): number {
+  return 70 * levels + 120;
 }
 
-/** And the most that a last resort adds: every ready block lent and taken back, every page of the zone looked at twice. */
-function resortBound(classes: number, levels: number, pages: number, ready: number): number {
-  return (ready + L.STACK_COUNT) * ordinaryBound(classes, levels) * 2 + 2 * (pages * (levels + 8) + classes);
+/** And the most that a last resort adds: every cached block given back and taken again, every group of the zone looked at twice. */
+function resortBound(levels: number, groups: number, cached: number): number {
+  const search = 2 * levels + 1;
+  return (
+    (cached + 2 * L.STACK_COUNT) * (8 * levels + 2 * L.CLASS_LIMIT * search) + 4 * (groups + L.CLASS_LIMIT) * search
+  );
 }
 
 interface Play {
@@ -54,10 +56,9 @@ for (const [index, { what, options, operations }] of plays.entries()) {
     const state = new CoreState(planCore({ ...options, arena: null }), debugModule);
     const { wasm, views } = state;
     const zone = L.ZONES;
-    const classes = views.word(zone + L.Z_TOP_CLASS) + 1;
-    const levels = views.word(zone + L.Z_DEPTH);
-    const pages = views.word(zone + L.Z_GROUP_END) - views.word(zone + L.Z_GROUP_FIRST);
-    const ordinary = ordinaryBound(classes, levels);
+    const levels = views.word(zone + L.Z_TREE_DEPTH);
+    const groups = views.word(zone + L.Z_GROUP_END) - views.word(zone + L.Z_GROUP_FIRST);
+    const ordinary = ordinaryBound(levels);
     const below = generator(index + 1);
     const frameSize = options.frameSize ?? 4096;
     const total = views.word(L.H_TOTAL_FRAMES);
@@ -69,7 +70,7 @@ for (const [index, { what, options, operations }] of plays.entries()) {
       const answer = operation();
       const took = (views.word(L.H_STEPS) - before) >>> 0;
       const kind = views.word(L.H_RESORTS) === resorts ? "ordinary" : "resort";
-      const bound = kind === "ordinary" ? ordinary : ordinary + resortBound(classes, levels, pages, ready);
+      const bound = kind === "ordinary" ? ordinary : ordinary + resortBound(levels, groups, ready);
       assert.ok(took <= bound, `an ${kind} operation took ${took} steps, the bound is ${bound}`);
       most[kind] = Math.max(most[kind], took);
       seen[kind] += 1;
@@ -105,7 +106,7 @@ for (const [index, { what, options, operations }] of plays.entries()) {
       }
     }
     // The count counts, both kinds were met, and neither bound is idle by orders of magnitude.
-    assert.ok(most.ordinary > classes / 2, `no ordinary operation took more than ${most.ordinary} steps`);
+    assert.ok(most.ordinary > 4 * levels, `no ordinary operation took more than ${most.ordinary} steps`);
     assert.ok(seen.ordinary > 10_000 && seen.resort > 10, JSON.stringify(seen));
     console.log(
       `steps, ${what}: most of an ordinary operation ${most.ordinary} of ${ordinary}, with a last resort ${most.resort}`,

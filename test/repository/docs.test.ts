@@ -144,7 +144,7 @@ test("the request that the page walks through happens as it says", async () => {
   const asked = (): number => machine.log.findIndex((line) => line.includes("AsyncEx"));
   await machine.run(() => asked() >= 0);
   const drawn = /^[01 ]{64,}$/m.exec(architecture)?.[0].replaceAll(" ", "");
-  assert.is(wordOfFirstPage(machine.core.snapshot()), drawn, "the free frames before the request");
+  assert.is(bitmapOfFirstGroup(machine.core.snapshot()), drawn, "the free frames before the request");
   await machine.run(() => adapter.record.completed > 0);
 
   // Steps and times hang on the latencies that `npm start` draws; the rest of each line is as the page quotes it.
@@ -153,20 +153,20 @@ test("the request that the page walks through happens as it says", async () => {
   assert.is(quoted.length, 3);
   const told = machine.log.slice(asked()).filter((line) => /AsyncEx .* #1$|serve 1 |complete #1 /.test(line));
   assert.equal(told.slice(0, 3).map(withoutTime), quoted.map(withoutTime));
-  const block = 0x400001013000 as VirtualAddress;
-  assert.is(machine.core.physicalOf(block), 0x1013000);
+  const block = 0x400001011000 as VirtualAddress;
+  assert.is(machine.core.physicalOf(block), 0x1011000);
   assert.is(machine.core.lengthOf(block), 1554);
   assert.is(machine.core.explain(block).block?.tag, 4);
 });
 
-/** The word of free frames of the first page of the first zone, bit 63 first. */
-function wordOfFirstPage(snapshot: Uint8Array): string {
+/** The free bitmap of the first group of the first zone, bit 63 first. */
+function bitmapOfFirstGroup(snapshot: Uint8Array): string {
   const view = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
-  const at = (offset: number): number => offset - L.SIZE_CLASSES + 24 + L.HEADER_SIZE;
-  const page = Math.floor(view.getUint32(at(L.ZONES + L.Z_FIRST), true) / 64);
-  const words = view.getUint32(at(L.ZONES + L.Z_FREE_BITMAPS), true);
+  const at = (offset: number): number => offset - L.IMAGE + 24 + L.HEADER_SIZE;
+  const group = Math.floor(view.getUint32(at(L.ZONES + L.Z_FIRST), true) / 64);
+  const bitmaps = view.getUint32(at(L.ZONES + L.Z_FREE_BITMAPS), true);
   return view
-    .getBigUint64(at((words + page * 8) >>> 0), true)
+    .getBigUint64(at((bitmaps + group * 16) >>> 0), true)
     .toString(2)
     .padStart(64, "0");
 }

@@ -47,7 +47,7 @@ test("the types on the page are those of the layout", () => {
 
 test("the page leaves no constant of the layout out", () => {
   const stated = new Set(statements.map(({ name }) => name));
-  const shown = /^(?:H|S|Z|R|M|I)_|^(?:SENTINEL|KIND|HAS|MAY|REASON|FLAG|STACK)_|^CACHE_STACKS$|^SIZE_CLASSES$/;
+  const shown = /^(?:H|W|S|Z|R|M|I)_|^(?:SENTINEL|KIND|HAS|MAY|REASON|FLAG|STACK)_|^CACHE_STACKS$|^SIZE_CLASSES$/;
   const missing = [...constants.keys()].filter((name) => shown.test(name) && !stated.has(name));
   assert.equal(missing, []);
 });
@@ -75,7 +75,7 @@ test("the checker sees a wrong number, a wrong type and a wrong name", () => {
 
 /** The fields of each record and the header, in the order of the layout, with the size that their comment states. */
 test("every offset is derived from the one before it, and none overlaps another", () => {
-  const fields = [...source.matchAll(/^export const ((H|S|Z|R|M|I)_\w+): u32 = ([^;]+);(?: \/\/ (.*))?$/gm)];
+  const fields = [...source.matchAll(/^export const ((H|W|S|Z|R|M|I)_\w+): u32 = ([^;]+);(?: \/\/ (.*))?$/gm)];
   assert.ok(fields.length > 90, `only ${fields.length} fields found`);
   let before: { record: string; name: string; end: number } | undefined;
   for (const [, name = "", record = "", expression = "", comment = ""] of fields) {
@@ -85,7 +85,7 @@ test("every offset is derived from the one before it, and none overlaps another"
     if (before?.record === record) {
       assert.ok(expression.includes(before.name), `${name} is derived from ${before.name}`);
       assert.ok(at >= before.end, `${name} starts behind ${before.name}`);
-    } else assert.match(expression, /^(?:0|HEADER)$/, `${name} is the first`);
+    } else assert.match(expression, /^(?:0|HEADER|WORKER)$/, `${name} is the first`);
     before = { record, name, end: at + size };
   }
 });

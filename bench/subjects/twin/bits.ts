@@ -98,3 +98,20 @@ export function classOf(low: number, high: number): number {
   if (high === 0) return classOfHalf(low);
   return Math.max(classOfHalf(low), classOfHalf(high));
 }
+
+/** The largest power of two that divides `count`, as an order, 6 at most. */
+export function naturalOrder(count: number): number {
+  return ctz(count | 64);
+}
+
+/** The class of a run of so many groups. */
+export function runClass(groups: number): number {
+  const shift = Math.max(29 - Math.clz32(groups), 0);
+  return Math.min(5 + 4 * shift + (groups >> shift), 63);
+}
+
+/** The least class all of whose runs have so many groups; 64 where none promises it. */
+export function sureClass(groups: number): number {
+  const shift = Math.max(29 - Math.clz32(groups), 0);
+  return Math.min(5 + 4 * shift + ((groups + (1 << shift) - 1) >> shift), 64);
+}

@@ -1,284 +1,394 @@
 /**
- * Free frames: assembly/frames.ts in plain TypeScript, for one zone. The same decisions in the same order; what differs is
- * that a page's word is two numbers, and that pages count from 0.
+ * Free frames: assembly/frames.ts and assembly/heads.ts in plain TypeScript, for one zone. The same decisions in the same
+ * order; what differs is that a group's bitmap is two numbers, and that groups count from 0.
  */
-import { classOf, ctz, floorOrder, hi, lowBits, runsOf, STARTS_HIGH, STARTS_LOW, shiftLeft } from "./bits.js";
-import { Trees } from "./trees.js";
+import {
+  classOf,
+  ctz,
+  floorOrder,
+  hi,
+  lowBits,
+  naturalOrder,
+  orderOf,
+  runClass,
+  runsOf,
+  STARTS_HIGH,
+  STARTS_LOW,
+  shiftLeft,
+  sureClass,
+} from "./bits.js";
+import { BLOCK_TREE, Trees } from "./trees.js";
 
-export const PAGE_SHIFT = 6;
-export const PAGE_FRAMES = 64;
-const PAGE_CLASS = 6;
+export const GROUP_SHIFT = 6;
+export const GROUP_FRAMES = 64;
+const GROUP_CLASS = 6;
+const CLASS_LIMIT = 64;
+const SPLIT_LOOKS = 4;
+const RUN_LOOKS = 8;
 
 export class Frames {
   readonly #frames: number;
-  readonly #wholePages: number;
-  readonly #topClass: number;
-  /** Two words a page, the lower half first. */
-  readonly #words: Int32Array;
+  /** Two words a group, the lower half first. */
+  readonly #bitmaps: Int32Array;
+  /** Where blocks of fewer than 64 frames start, the same way. */
+  readonly #heads: Int32Array;
+  /** The length of the run that starts or ends at a group, one entry behind the group's number. */
+  readonly #runs: Int32Array;
   readonly #trees: Trees;
+  /** First frames of what `takeBatch` took. */
+  readonly batch: Int32Array = new Int32Array(4);
 
   constructor(frames: number) {
-    const pages = Math.ceil(frames / PAGE_FRAMES);
+    const groups = Math.ceil(frames / GROUP_FRAMES);
+    const whole = frames >> GROUP_SHIFT;
     this.#frames = frames;
-    this.#wholePages = frames >> PAGE_SHIFT;
-    this.#topClass = this.#wholePages > 0 ? PAGE_CLASS + floorOrder(this.#wholePages) : PAGE_CLASS - 1;
-    this.#words = new Int32Array(2 * pages);
-    this.#trees = new Trees(pages, this.#topClass, PAGE_CLASS);
-    this.give(0, frames);
+    this.#bitmaps = new Int32Array(2 * groups);
+    this.#heads = new Int32Array(2 * groups);
+    this.#runs = new Int32Array(groups + 2);
+    this.#trees = new Trees(groups);
+    if (whole > 0) this.#addRun(0, whole);
+    if (whole < groups) this.#rewrite(whole, 0, 0, lowBits(frames & (GROUP_FRAMES - 1)), hi);
   }
 
-  /** The first of `count` frames, 2^order at most, or -1. */
-  take(count: number, order: number): number {
-    const frame = this.takeFitting(count, order);
-    return frame >= 0 || count === 1 << order ? frame : this.#takeAnywhere(count, order);
-  }
-
-  /** Free frames in runs of class `least` and longer. */
-  inRuns(least: number): number {
-    const { counts } = this.#trees;
+  /** Free frames in classes as large as an order, and larger. */
+  framesFrom(order: number): number {
     let frames = 0;
-    for (let cls = least; cls <= this.#topClass; cls += 1) frames += (counts[cls] as number) << cls;
+    const least = order < GROUP_SHIFT ? order : runClass(1 << (order - GROUP_SHIFT));
+    for (let cls = this.#trees.classFrom(least); cls < CLASS_LIMIT; cls = this.#trees.classFrom(cls + 1))
+      frames += this.#trees.promised[cls] as number;
     return frames;
   }
 
-  #rewrite(page: number, oldLow: number, oldHigh: number, low: number, high: number): void {
+  // ---- heads -------------------------------------------------------------------------------------------------------
+
+  addHead(frame: number, count: number): void {
+    if (count < GROUP_FRAMES) {
+      const at = frame >> 5;
+      this.#heads[at] = (this.#heads[at] as number) | (1 << (frame & 31));
+    } else this.#trees.addLeaf(BLOCK_TREE, frame >> GROUP_SHIFT);
+  }
+
+  removeHead(frame: number, count: number): void {
+    if (count < GROUP_FRAMES) {
+      const at = frame >> 5;
+      this.#heads[at] = (this.#heads[at] as number) & ~(1 << (frame & 31));
+    } else this.#trees.removeLeaf(BLOCK_TREE, frame >> GROUP_SHIFT);
+  }
+
+  // ---- groups and runs ---------------------------------------------------------------------------------------------
+
+  #rewrite(group: number, oldLow: number, oldHigh: number, low: number, high: number): void {
     const trees = this.#trees;
-    this.#words[2 * page] = low;
-    this.#words[2 * page + 1] = high;
-    if ((oldLow | oldHigh) === 0) {
-      trees.add(classOf(low, high), page);
-    } else if ((low | high) === 0) {
-      trees.remove(classOf(oldLow, oldHigh), page);
-    } else {
-      const from = classOf(oldLow, oldHigh);
-      const to = classOf(low, high);
-      if (from === to) return;
-      trees.remove(from, page);
-      trees.add(to, page);
-    }
+    this.#bitmaps[2 * group] = low;
+    this.#bitmaps[2 * group + 1] = high;
+    const from = (oldLow | oldHigh) === 0 ? -1 : classOf(oldLow, oldHigh);
+    const to = (low | high) === 0 ? -1 : classOf(low, high);
+    if (from === to) return;
+    if (from >= 0) trees.remove(from, group, 1 << from);
+    if (to >= 0) trees.add(to, group, 1 << to);
   }
 
-  // ---- taking ------------------------------------------------------------------------------------------------------
-
-  #takeFromRun(cls: number, page: number, count: number): void {
-    const trees = this.#trees;
-    trees.remove(cls, page);
-    const end = page + (1 << (cls - PAGE_CLASS));
-    const partial = count & (PAGE_FRAMES - 1);
-    let rest = page + (count >> PAGE_SHIFT);
-    if (partial !== 0) {
-      const low = lowBits(partial);
-      this.#rewrite(rest, 0, 0, ~low, ~hi);
-      rest += 1;
-    }
-    while (rest < end) {
-      const order = ctz(rest);
-      trees.add(PAGE_CLASS + order, rest);
-      rest += 1 << order;
-    }
+  #addRun(group: number, groups: number): void {
+    this.#runs[group + 1] = groups;
+    this.#runs[group + groups] = groups;
+    this.#trees.add(runClass(groups), group, groups << GROUP_SHIFT);
   }
 
-  #takeFromPage(page: number, at: number, count: number): void {
-    const oldLow = this.#words[2 * page] as number;
-    const oldHigh = this.#words[2 * page + 1] as number;
-    const bits = lowBits(count);
-    const low = shiftLeft(bits, hi, at);
-    this.#rewrite(page, oldLow, oldHigh, oldLow & ~low, oldHigh & ~hi);
+  #removeRun(group: number, groups: number): void {
+    this.#runs[group + 1] = 0;
+    this.#runs[group + groups] = 0;
+    this.#trees.remove(runClass(groups), group, groups << GROUP_SHIFT);
   }
 
-  /** Which bit of a split page of class `cls` to take `count` frames from. */
-  #placeIn(page: number, cls: number, count: number, order: number): number {
-    const low = this.#words[2 * page] as number;
-    const high = this.#words[2 * page + 1] as number;
+  /** The length of the run that starts at a group. */
+  runLength(group: number): number {
+    return this.#runs[group + 1] as number;
+  }
+
+  // ---- taking: up to 63 frames -------------------------------------------------------------------------------------
+
+  /** Which bit of a bitmap to take `count` frames from, at a multiple of 2^order; -1 where there is no such place. */
+  #placeIn(low: number, high: number, count: number, order: number): number {
     const fitsLow = runsOf(low, high, count) & (STARTS_LOW[order] as number);
     const fitsHigh = hi & (STARTS_HIGH[order] as number);
-    if (cls > order && order < 5) {
-      const wholeLow = runsOf(low, high, 2 << order) & (STARTS_LOW[order + 1] as number);
-      const wholeHigh = hi & (STARTS_HIGH[order + 1] as number);
-      const buddyLow = shiftLeft(wholeLow, wholeHigh, 1 << order);
-      const holesLow = fitsLow & ~(wholeLow | buddyLow);
-      const holesHigh = fitsHigh & ~(wholeHigh | hi);
-      if (holesLow !== 0) return ctz(holesLow);
-      if (holesHigh !== 0) return 32 + ctz(holesHigh);
+    if ((fitsLow | fitsHigh) === 0) return -1;
+    let betterLow: number;
+    let betterHigh: number;
+    if (count === 1 << order && order < 5) {
+      const largerLow = runsOf(low, high, 2 << order) & (STARTS_LOW[order + 1] as number);
+      const largerHigh = hi & (STARTS_HIGH[order + 1] as number);
+      const buddyLow = shiftLeft(largerLow, largerHigh, 1 << order);
+      betterLow = fitsLow & ~(largerLow | buddyLow);
+      betterHigh = fitsHigh & ~(largerHigh | hi);
+    } else {
+      const behindLow = shiftLeft(low, high, 1);
+      betterLow = fitsLow & ~behindLow;
+      betterHigh = fitsHigh & ~hi;
     }
+    if (betterLow !== 0) return ctz(betterLow);
+    if (betterHigh !== 0) return 32 + ctz(betterHigh);
     return fitsLow !== 0 ? ctz(fitsLow) : 32 + ctz(fitsHigh);
   }
 
-  /** `take` without its last resort: the lowest start that a class promises. */
-  takeFitting(count: number, order: number): number {
-    const classes = this.#trees.available & (-1 << order);
-    if (classes === 0) return -1;
-    const cls = ctz(classes);
-    const page = this.#trees.lowest(cls);
-    if (cls >= PAGE_CLASS) {
-      this.#takeFromRun(cls, page, count);
-      return page << PAGE_SHIFT;
-    }
-    const at = this.#placeIn(page, cls, count, order);
-    this.#takeFromPage(page, at, count);
-    return (page << PAGE_SHIFT) + at;
+  #hasPlace(group: number, count: number, order: number): boolean {
+    const low = runsOf(this.#bitmaps[2 * group] as number, this.#bitmaps[2 * group + 1] as number, count);
+    return ((low & (STARTS_LOW[order] as number)) | (hi & (STARTS_HIGH[order] as number))) !== 0;
   }
 
-  /** Four blocks of `count` frames, the most that is 16, at four multiples of 2^order that follow each other, or -1. */
-  takeFour(count: number, order: number): number {
-    const classes = this.#trees.available & (-1 << (order + 2));
-    if (classes === 0) return -1;
-    const cls = ctz(classes);
-    const page = this.#trees.lowest(cls);
-    // Four starts, and `count` bits from each: they do not meet, so the product is their union. Of order 4, two a half.
-    const from = (STARTS_LOW[order] as number) & (order < 3 ? (1 << (4 << order)) - 1 : -1);
-    const low = Math.imul(from, (1 << count) - 1);
-    const high = order === 4 ? low : 0;
-    if (cls < PAGE_CLASS) {
-      const at = this.#placeIn(page, cls, 4 << order, order + 2);
-      const oldLow = this.#words[2 * page] as number;
-      const oldHigh = this.#words[2 * page + 1] as number;
-      const bits = shiftLeft(low, high, at);
-      this.#rewrite(page, oldLow, oldHigh, oldLow & ~bits, oldHigh & ~hi);
-      return (page << PAGE_SHIFT) + at;
-    }
-    this.#takeFromRun(cls, page, PAGE_FRAMES);
-    if ((~low | ~high) !== 0) this.#rewrite(page, 0, 0, ~low, ~high);
-    return page << PAGE_SHIFT;
-  }
-
-  #takeAnywhere(count: number, order: number): number {
+  #chooseGroup(count: number, order: number): number {
     const trees = this.#trees;
-    for (let cls = floorOrder(count); cls <= this.#topClass; cls += 1) {
-      if ((trees.available & (1 << cls)) === 0) continue;
-      for (let page = trees.lowest(cls); page >= 0; page = trees.next(cls, page + 1)) {
-        let frame = page << PAGE_SHIFT;
-        if (frame + count > this.#frames) break;
-        if (cls < PAGE_CLASS && order < PAGE_CLASS) {
-          const low = runsOf(this.#words[2 * page] as number, this.#words[2 * page + 1] as number, count);
-          const fitsLow = low & (STARTS_LOW[order] as number);
-          const fitsHigh = hi & (STARTS_HIGH[order] as number);
-          if ((fitsLow | fitsHigh) === 0) continue;
-          frame += fitsLow !== 0 ? ctz(fitsLow) : 32 + ctz(fitsHigh);
-          if (frame + count > this.#frames) break;
-          this.takeRange(frame, count);
-          return frame;
+    const sure = Math.max(orderOf(count), order);
+    if (count !== 1 << sure) {
+      const below = floorOrder(count);
+      if (trees.isAvailable(below)) {
+        let group = trees.lowest(below);
+        for (let looks = SPLIT_LOOKS; group >= 0; ) {
+          if (this.#hasPlace(group, count, order)) return group;
+          looks -= 1;
+          if (looks === 0) break;
+          group = trees.next(below, group + 1);
         }
-        if ((frame & ((1 << order) - 1)) === 0 && this.#freeFrom(frame, count) === count) {
-          this.takeRange(frame, count);
-          return frame;
-        }
+      }
+    }
+    const cls = trees.classFrom(sure);
+    return cls === CLASS_LIMIT ? -1 : trees.lowest(cls);
+  }
+
+  /** Make the first group of a run ready to be split. Is it a whole one? */
+  #openGroup(group: number): boolean {
+    if (((this.#bitmaps[2 * group] as number) | (this.#bitmaps[2 * group + 1] as number)) !== 0) return false;
+    const groups = this.runLength(group);
+    this.#removeRun(group, groups);
+    if (groups !== 1) this.#addRun(group + 1, groups - 1);
+    return true;
+  }
+
+  /** Up to `most` blocks of one group: how many; their first frames are in `batch`, ascending. 0 where no class promises one. */
+  takeBatch(count: number, most: number): number {
+    const order = naturalOrder(count);
+    const group = this.#chooseGroup(count, order);
+    if (group < 0) return 0;
+    const isWhole = this.#openGroup(group);
+    const oldLow = this.#bitmaps[2 * group] as number;
+    const oldHigh = this.#bitmaps[2 * group + 1] as number;
+    let low = isWhole ? -1 : oldLow;
+    let high = isWhole ? -1 : oldHigh;
+    let taken = 0;
+    while (taken < most) {
+      const at = this.#placeIn(low, high, count, order);
+      if (at < 0) break;
+      const bits = lowBits(count);
+      low &= ~shiftLeft(bits, hi, at);
+      high &= ~hi;
+      this.#insert((group << GROUP_SHIFT) + at, taken);
+      taken += 1;
+    }
+    this.#rewrite(group, oldLow, oldHigh, low, high);
+    return taken;
+  }
+
+  /** Put a frame among the first `length` of `batch`, which ascend. */
+  #insert(frame: number, length: number): void {
+    const { batch } = this;
+    let at = length;
+    for (; at > 0 && (batch[at - 1] as number) > frame; at -= 1) batch[at] = batch[at - 1] as number;
+    batch[at] = frame;
+  }
+
+  #takeSmall(count: number): number {
+    return this.takeBatch(count, 1) === 0 ? -1 : (this.batch[0] as number);
+  }
+
+  // ---- taking: 64 frames and more ----------------------------------------------------------------------------------
+
+  /** The run that fits `groups` groups best, or -1. */
+  chooseRun(groups: number): number {
+    const trees = this.#trees;
+    const own = runClass(groups);
+    const sure = sureClass(groups);
+    if (own !== sure && trees.isAvailable(own)) {
+      let group = trees.lowest(own);
+      for (let looks = RUN_LOOKS; group >= 0; ) {
+        if (this.runLength(group) >= groups) return group;
+        looks -= 1;
+        if (looks === 0) break;
+        group = trees.next(own, group + 1);
+      }
+    }
+    const cls = trees.classFrom(sure);
+    return cls === CLASS_LIMIT ? -1 : trees.lowest(cls);
+  }
+
+  /** Take `count` frames of the run at a group, whose length is enough. The first frame. */
+  takeOfRun(group: number, count: number): number {
+    const length = this.runLength(group);
+    const groups = (count + GROUP_FRAMES - 1) >> GROUP_SHIFT;
+    const alignment = groups & -groups;
+    let start = (group + alignment - 1) & -alignment;
+    if (start + groups > group + length) start = group;
+    this.#takeSpan(group, length, start, count);
+    return start << GROUP_SHIFT;
+  }
+
+  #takeSpan(group: number, length: number, start: number, count: number): void {
+    const end = start + ((count + GROUP_FRAMES - 1) >> GROUP_SHIFT);
+    const runEnd = group + length;
+    const tail = count & (GROUP_FRAMES - 1);
+    this.#removeRun(group, length);
+    if (start !== group) this.#addRun(group, start - group);
+    if (end < runEnd) this.#addRun(end, runEnd - end);
+    if (tail === 0) return;
+    const last = end - 1;
+    const isWhole = last < runEnd;
+    const oldLow = this.#bitmaps[2 * last] as number;
+    const oldHigh = this.#bitmaps[2 * last + 1] as number;
+    const bits = lowBits(tail);
+    this.#rewrite(last, oldLow, oldHigh, (isWhole ? -1 : oldLow) & ~bits, (isWhole ? -1 : oldHigh) & ~hi);
+  }
+
+  /** The first of `count` frames, or -1. */
+  take(count: number): number {
+    let frame: number;
+    if (count < GROUP_FRAMES) frame = this.#takeSmall(count);
+    else {
+      const group = this.chooseRun((count + GROUP_FRAMES - 1) >> GROUP_SHIFT);
+      frame = group < 0 ? -1 : this.takeOfRun(group, count);
+    }
+    if (frame >= 0 || (count <= GROUP_FRAMES && (count & (count - 1)) === 0)) return frame;
+    return this.#takeAnywhere(count);
+  }
+
+  // ---- the last resort -----------------------------------------------------------------------------------------------
+
+  #takeAnywhere(count: number): number {
+    if (count >= GROUP_FRAMES) return this.#takeInAnyRun(count);
+    const sure = Math.max(orderOf(count), naturalOrder(count));
+    const least = floorOrder(count);
+    let frame = this.#takeInClasses(sure, GROUP_CLASS, count);
+    if (frame < 0) frame = this.#takeInAnyRun(count);
+    if (frame < 0) frame = this.#takeInClasses(Math.max(0, least - 1), sure, count);
+    return frame;
+  }
+
+  #takeInClasses(from: number, to: number, count: number): number {
+    const trees = this.#trees;
+    const order = naturalOrder(count);
+    for (let cls = from; cls < to; cls += 1) {
+      if (!trees.isAvailable(cls)) continue;
+      for (let group = trees.lowest(cls); group >= 0; group = trees.next(cls, group + 1)) {
+        const low = this.#bitmaps[2 * group] as number;
+        const high = this.#bitmaps[2 * group + 1] as number;
+        const at = this.#placeIn(low, high, count, order);
+        if (at < 0) continue;
+        const bits = lowBits(count);
+        const takenLow = shiftLeft(bits, hi, at);
+        this.#rewrite(group, low, high, low & ~takenLow, high & ~hi);
+        return (group << GROUP_SHIFT) + at;
       }
     }
     return -1;
   }
 
-  #runAt(page: number): number {
-    const highest = Math.min(this.#topClass, PAGE_CLASS + ctz(page));
-    for (let cls = PAGE_CLASS; cls <= highest; cls += 1) if (this.#trees.has(cls, page)) return cls;
-    return 0;
-  }
-
-  /** Free frames without a gap from the start of a page on, at most `most`. */
-  #freeFrom(frame: number, most: number): number {
-    let count = 0;
-    while (count < most && frame + count < this.#frames) {
-      const page = (frame + count) >> PAGE_SHIFT;
-      const low = this.#words[2 * page] as number;
-      const high = this.#words[2 * page + 1] as number;
-      if ((low | high) !== 0) {
-        count += low === -1 ? 32 + ctz(~high) : ctz(~low);
-        break; // a split page has a gap
+  #takeInAnyRun(count: number): number {
+    const trees = this.#trees;
+    const least = Math.max(count >> GROUP_SHIFT, 1);
+    for (let cls = trees.classFrom(runClass(least)); cls < CLASS_LIMIT; cls = trees.classFrom(cls + 1)) {
+      for (let group = trees.lowest(cls); group >= 0; group = trees.next(cls, group + 1)) {
+        if ((group << GROUP_SHIFT) + count > this.#frames) break;
+        const length = this.runLength(group);
+        if ((length << GROUP_SHIFT) + this.#prefix(group + length) < count) continue;
+        this.#takeSpan(group, length, group, count);
+        return group << GROUP_SHIFT;
       }
-      const cls = this.#runAt(page);
-      if (cls === 0) break;
-      count += 1 << cls;
     }
-    return Math.min(count, most);
+    return -1;
   }
 
-  /** Take exactly these frames. All are free. */
-  takeRange(start: number, length: number): void {
-    let frame = start;
-    let count = length;
-    while (count !== 0) {
-      const page = frame >> PAGE_SHIFT;
-      const offset = frame & (PAGE_FRAMES - 1);
-      let taken: number;
-      if (((this.#words[2 * page] as number) | (this.#words[2 * page + 1] as number)) !== 0) {
-        taken = Math.min(count, PAGE_FRAMES - offset);
-        this.#takeFromPage(page, offset, taken);
-      } else {
-        const cls = this.#runAround(page);
-        const first = (page >> (cls - PAGE_CLASS)) << (cls - PAGE_CLASS);
-        const before = frame - (first << PAGE_SHIFT);
-        taken = Math.min(count, (1 << cls) - before);
-        this.#takeFromRun(cls, first, before + taken);
-        if (before !== 0) this.give(first << PAGE_SHIFT, before);
-      }
-      frame += taken;
-      count -= taken;
+  /** How many frames are free from the start of a group that is in no run. */
+  #prefix(group: number): number {
+    if (group << GROUP_SHIFT >= this.#frames) return 0;
+    const low = this.#bitmaps[2 * group] as number;
+    return low === -1 ? 32 + ctz(~(this.#bitmaps[2 * group + 1] as number)) : ctz(~low);
+  }
+
+  /** Take exactly these frames, which a block held. All are free. */
+  takeRange(frame: number, count: number): void {
+    const group = frame >> GROUP_SHIFT;
+    if (count >= GROUP_FRAMES) {
+      const groups = count >> GROUP_SHIFT;
+      const first = this.#runAround(group);
+      this.#takeSpan(first, this.runLength(first), group, groups << GROUP_SHIFT);
+      const tail = count & (GROUP_FRAMES - 1);
+      if (tail !== 0) this.#takeBits(group + groups, lowBits(tail), hi);
+    } else {
+      const bits = lowBits(count);
+      const low = shiftLeft(bits, hi, frame & (GROUP_FRAMES - 1));
+      this.#takeBits(group, low, hi);
     }
   }
 
-  /** The class of the run that holds a whole free page. */
-  #runAround(page: number): number {
-    let cls = PAGE_CLASS;
-    while (cls < this.#topClass && !this.#trees.has(cls, page)) cls += 1;
-    return cls;
+  #takeBits(group: number, low: number, high: number): void {
+    const oldLow = this.#bitmaps[2 * group] as number;
+    const oldHigh = this.#bitmaps[2 * group + 1] as number;
+    const isWhole = (oldLow | oldHigh) === 0;
+    if (isWhole) {
+      const first = this.#runAround(group);
+      this.#takeSpan(first, this.runLength(first), group, GROUP_FRAMES);
+    }
+    this.#rewrite(group, oldLow, oldHigh, (isWhole ? -1 : oldLow) & ~low, (isWhole ? -1 : oldHigh) & ~high);
+  }
+
+  /** The first group of the run that holds a whole group. */
+  #runAround(group: number): number {
+    let first = group;
+    while ((this.#runs[first + 1] as number) === 0) first -= 1;
+    // What was met first may be the last group of the run.
+    const length = this.runLength(first);
+    return first === group && length > 1 && this.runLength(group - length + 1) === length ? group - length + 1 : first;
   }
 
   // ---- giving back -------------------------------------------------------------------------------------------------
 
-  #giveRun(start: number, startOrder: number): void {
-    const trees = this.#trees;
-    const top = this.#topClass - PAGE_CLASS;
-    let page = start;
-    let order = startOrder;
-    while (order < top) {
-      const buddy = page ^ (1 << order);
-      if (buddy + (1 << order) > this.#wholePages || !trees.has(PAGE_CLASS + order, buddy)) break;
-      trees.remove(PAGE_CLASS + order, buddy);
-      page &= ~(1 << order);
-      order += 1;
+  #giveGroups(start: number, length: number): void {
+    let group = start;
+    let groups = length;
+    const before = this.#runs[group] as number;
+    const behind = this.runLength(group + groups);
+    if (before !== 0) {
+      group -= before;
+      this.#removeRun(group, before);
+      groups += before;
     }
-    trees.add(PAGE_CLASS + order, page);
+    if (behind !== 0) {
+      this.#removeRun(group + groups, behind);
+      groups += behind;
+    }
+    this.#addRun(group, groups);
   }
 
-  #giveBits(page: number, low: number, high: number): void {
-    const oldLow = this.#words[2 * page] as number;
-    const oldHigh = this.#words[2 * page + 1] as number;
+  #giveBits(group: number, low: number, high: number): void {
+    const oldLow = this.#bitmaps[2 * group] as number;
+    const oldHigh = this.#bitmaps[2 * group + 1] as number;
     const newLow = oldLow | low;
     const newHigh = oldHigh | high;
     if ((newLow & newHigh) === -1) {
-      if ((oldLow | oldHigh) !== 0) this.#trees.remove(classOf(oldLow, oldHigh), page);
-      this.#words[2 * page] = 0;
-      this.#words[2 * page + 1] = 0;
-      this.#giveRun(page, 0);
-    } else {
-      this.#rewrite(page, oldLow, oldHigh, newLow, newHigh);
-    }
+      this.#rewrite(group, oldLow, oldHigh, 0, 0);
+      this.#giveGroups(group, 1);
+    } else this.#rewrite(group, oldLow, oldHigh, newLow, newHigh);
   }
 
-  /** Give frames back. None of them is free. */
-  give(frame: number, length: number): void {
-    let count = length;
-    let page = frame >> PAGE_SHIFT;
-    const offset = frame & (PAGE_FRAMES - 1);
-    if (offset !== 0 || count < PAGE_FRAMES) {
-      const inPage = Math.min(count, PAGE_FRAMES - offset);
-      const bits = lowBits(inPage);
-      const low = shiftLeft(bits, hi, offset);
-      this.#giveBits(page, low, hi);
-      count -= inPage;
-      page += 1;
+  /** Give the frames of a block back. None of them is free. */
+  give(frame: number, count: number): void {
+    const group = frame >> GROUP_SHIFT;
+    if (count < GROUP_FRAMES) {
+      const bits = lowBits(count);
+      const low = shiftLeft(bits, hi, frame & (GROUP_FRAMES - 1));
+      this.#giveBits(group, low, hi);
+      return;
     }
-    const tail = count & (PAGE_FRAMES - 1);
-    if (tail !== 0) {
-      const low = lowBits(tail);
-      this.#giveBits(page + (count >> PAGE_SHIFT), low, hi);
-    }
-    let pages = count >> PAGE_SHIFT;
-    while (pages !== 0) {
-      const order = Math.min(ctz(page), floorOrder(pages));
-      this.#giveRun(page, order);
-      page += 1 << order;
-      pages -= 1 << order;
-    }
+    const groups = count >> GROUP_SHIFT;
+    const tail = count & (GROUP_FRAMES - 1);
+    if (tail !== 0) this.#giveBits(group + groups, lowBits(tail), hi);
+    this.#giveGroups(group, groups);
   }
 }

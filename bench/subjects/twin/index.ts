@@ -12,9 +12,9 @@ import { type Allocator, JsReplayer } from "../../replay/index.js";
 import type { Workload } from "../../workloads/index.js";
 import type { Place, Subject } from "../subject.js";
 import { orderOf } from "./bits.js";
-import { Frames, PAGE_SHIFT } from "./frames.js";
-import { Ready } from "./ready.js";
-import { BASE, CODE_BIAS, FRAMES, FULL, MARK_READY_FREED, SHIFT, Stacks } from "./stacks.js";
+import { Cache } from "./cache.js";
+import { Frames, GROUP_SHIFT } from "./frames.js";
+import { BASE, FRAMES, FULL, LENGTH_TAG_BIAS, SENTINEL_CACHED_FREED, SHIFT, Stacks } from "./stacks.js";
 
 /** Frame numbers in, frame numbers out: what the core's exports are. */
 export class Twin implements Allocator {
@@ -25,45 +25,45 @@ export class Twin implements Allocator {
   readonly #shift: number;
   readonly #stacks: Stacks;
   readonly #rows: Int32Array;
-  readonly #codes: Int32Array;
-  readonly #ready: Ready;
+  readonly #tags: Int32Array;
+  readonly #cache: Cache;
 
   constructor({ arenaBytes, frameSize }: Place) {
     this.#shift = Math.log2(frameSize);
     this.count = arenaBytes / frameSize;
-    this.first = 1 << Math.max(PAGE_SHIFT, orderOf(this.count));
+    this.first = 1 << Math.max(GROUP_SHIFT, orderOf(this.count));
     this.#stacks = new Stacks(this.first, this.count);
     this.#rows = this.#stacks.rows;
-    this.#codes = this.#stacks.codes;
-    this.#ready = new Ready(this.first, this.count, new Frames(this.count), this.#stacks);
+    this.#tags = this.#stacks.tags;
+    this.#cache = new Cache(this.first, this.count, new Frames(this.count), this.#stacks);
   }
 
   get liveBlocks(): number {
-    return this.#ready.blocks - this.#stacks.size();
+    return this.#cache.blocks - this.#stacks.size();
   }
 
   get peakFrames(): number {
-    return this.#ready.peakFrames;
+    return this.#cache.peakFrames;
   }
 
   /** The first frame of a block, or 0. */
   allocate(lengthBytes: number): number {
-    // The quick way: something of this size is ready.
+    // The quick way: something of this size is cached.
     const count = ((lengthBytes - 1) >>> this.#shift) + 1;
     const rows = this.#rows;
     const row = this.#stacks.rowOf(count);
     const top = rows[row] as number;
     const number = rows[row + top] as number;
-    if (number === 0) return this.#allocateTaking(count, lengthBytes);
+    if (number === 0) return this.#allocateSlowly(count, lengthBytes);
     rows[row] = top - 1;
     const entry = (number >> (rows[row + SHIFT] as number)) + (rows[row + BASE] as number);
-    this.#codes[entry] = lengthBytes + CODE_BIAS;
-    this.#ready.goLive(rows[row + FRAMES] as number);
+    this.#tags[entry] = lengthBytes + LENGTH_TAG_BIAS;
+    this.#cache.goLive(rows[row + FRAMES] as number);
     return number;
   }
 
-  #allocateTaking(count: number, lengthBytes: number): number {
-    const number = this.#ready.take(count, lengthBytes);
+  #allocateSlowly(count: number, lengthBytes: number): number {
+    const number = this.#cache.take(count, lengthBytes);
     if (number === 0) this.failures += 1;
     return number;
   }
@@ -71,27 +71,27 @@ export class Twin implements Allocator {
   /** 0, or 1 when no live block of that length starts there. */
   free(number: number, lengthBytes: number): number {
     if (!(number >= this.first && number < this.first + this.count)) return 1;
-    // The quick way: one compare proves the block, one push keeps it ready.
+    // The quick way: one compare proves the block, one push caches it.
     const count = ((lengthBytes - 1) >>> this.#shift) + 1;
     const rows = this.#rows;
     const row = this.#stacks.rowOf(count);
     const top = rows[row] as number;
-    const ready = this.#ready;
-    const below = ready.belowPeak + (rows[row + FRAMES] as number);
-    if (top < FULL && below <= ready.belowLimit) {
+    const cache = this.#cache;
+    const headroom = cache.headroom + (rows[row + FRAMES] as number);
+    if (top < FULL && headroom <= cache.headroomLimit) {
       const shift = rows[row + SHIFT] as number;
-      const page = number >> shift;
-      const entry = page + (rows[row + BASE] as number);
-      // A block of pages cannot start inside one, whatever the page's entry says.
-      if (this.#codes[entry] !== ((lengthBytes + CODE_BIAS) | 0) || page << shift !== number) return 1;
-      this.#codes[entry] = MARK_READY_FREED;
+      const unit = number >> shift;
+      const entry = unit + (rows[row + BASE] as number);
+      // A block of whole groups cannot start inside one, whatever the group's entry says.
+      if (this.#tags[entry] !== ((lengthBytes + LENGTH_TAG_BIAS) | 0) || unit << shift !== number) return 1;
+      this.#tags[entry] = SENTINEL_CACHED_FREED;
       rows[row] = top + 1;
       rows[row + top + 1] = number;
-      ready.belowPeak = below;
+      cache.headroom = headroom;
       return 0;
     }
     if (!this.#stacks.isLive(number, count, lengthBytes)) return 1;
-    ready.give(number, count);
+    cache.give(number, count);
     return 0;
   }
 }

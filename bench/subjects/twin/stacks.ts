@@ -1,91 +1,98 @@
 /**
- * Stacks of ready blocks, and the codes of live ones: what assembly/codes.ts and the stacks of assembly/ready.ts keep.
+ * Stacks of cached blocks, and the length tags of live ones: what assembly/length-tags.ts and the stacks of assembly/cache.ts
+ * keep.
  *
- *   row of a stack, 32 numbers    [ top | f1 | f2 | ... | f24 | base | shift | frames | wanted | . | . | . ]
- *   codes                         [ one entry a page ........ | one entry a frame ........................ ]
+ *   row of a stack, 64 numbers    [ top | f1 | f2 | ... | f56 | base | shift | frames | candidate | . | . | . ]
+ *   tags                          [ one entry a group .......... | one entry a frame ........................ ]
  *
  * The purpose is the core's: what the size of a block decides stands beside its stack, and neither way through is a branch
  * on sizes. A stack holds frame numbers, which are never 0. Top is 0 on an empty stack, and a row's first entry is read in
- * its place: it holds the top itself, 0. Row 0, for sizes that are not kept, is always full and its last entry is 0.
+ * its place: it holds the top itself, 0. Row 0, for sizes that are not cached, is always full and its last entry is 0.
  *
- * An entry of `codes` is a number of 32 bits for frames of any size, where the core has 16 for small ones.
+ * An entry of `tags` is a number of 32 bits for frames of any size, where the core has 16 for small ones.
  */
-import { PAGE_FRAMES, PAGE_SHIFT } from "./frames.js";
+import { GROUP_FRAMES, GROUP_SHIFT } from "./frames.js";
 
-/** The rows: 0, then 1 to 63 frames, then 1 to 64 whole pages, then those for any size. */
+/** The rows: 0, then 1 to 63 frames, then 1 to 64 whole groups, then those for any size. */
 export const STACKS = 160;
-const FIRST_HOT = 128;
-export const ROW_SHIFT = 5;
+const FIRST_ADAPTIVE = 128;
+export const ROW_SHIFT = 6;
 /** The last entry that a stack has room for. */
-export const FULL = 24;
-/** Add it to a shifted frame number to get the entry of `codes`. */
-export const BASE = 25;
-export const SHIFT = 26;
-export const FRAMES = 27;
-/** Of a stack for any size: the size that last asked and had none. */
-const WANTED = 28;
+export const FULL = 56;
+/** Add it to a shifted frame number to get the entry of `tags`. */
+export const BASE = 57;
+export const SHIFT = 58;
+export const FRAMES = 59;
+/** How often a size asked and had no stack: times << 16 | frames. */
+const CANDIDATE = 60;
 
 /** The largest block that can be kept ready. */
-const KEYED_FRAMES = 4096;
-const HOT_HASH = 0x9e3779b1;
-const HOT_SHIFT = 27;
+const CACHE_MAX_FRAMES = 4096;
+const ADAPTIVE_HASH = 0x9e3779b1;
+const ADAPTIVE_SHIFT = 27;
 
 /** A live block's code is its length and this; what is less is a mark. */
-export const CODE_BIAS = 8;
-const MARK_FREED = 2;
-const MARK_READY = 4;
-export const MARK_READY_FREED = 5;
+export const LENGTH_TAG_BIAS = 8;
+const SENTINEL_FREED = 2;
+const SENTINEL_CACHED = 4;
+export const SENTINEL_CACHED_FREED = 5;
 
-/** The frames of the blocks on a stack of a fixed size. */
-function framesOfStack(stack: number): number {
-  return stack < PAGE_FRAMES ? stack : (stack - PAGE_FRAMES + 1) << PAGE_SHIFT;
+/** At which slow request a size is given its stack. */
+const ASSIGN_AFTER = 4;
+
+/** The stack that a size may have. */
+function stackFor(count: number): number {
+  if (count < GROUP_FRAMES) return count;
+  if (count % GROUP_FRAMES === 0) return GROUP_FRAMES - 1 + (count >> GROUP_SHIFT);
+  return FIRST_ADAPTIVE + (Math.imul(count, ADAPTIVE_HASH) >>> ADAPTIVE_SHIFT);
 }
 
 export class Stacks {
   readonly rows: Int32Array = new Int32Array(STACKS << ROW_SHIFT);
-  readonly codes: Int32Array;
+  readonly tags: Int32Array;
   /** From a number of frames less one to its row; 0 where there is none, and behind the largest size. */
-  readonly #keys: Uint16Array = new Uint16Array(KEYED_FRAMES + 1);
+  readonly #sizeClasses: Uint16Array = new Uint16Array(CACHE_MAX_FRAMES + 1);
   /** Where the entry of frame number 0 would be, and that of its page. */
   readonly #frameBase: number;
-  readonly #pageBase: number;
+  readonly #groupBase: number;
 
   /** For frame numbers from `first`, a multiple of a page's, on. */
   constructor(first: number, count: number) {
-    const pages = Math.ceil(count / PAGE_FRAMES);
-    this.codes = new Int32Array(pages + count);
-    this.#pageBase = -(first >> PAGE_SHIFT);
-    this.#frameBase = pages - first;
+    const groups = Math.ceil(count / GROUP_FRAMES);
+    this.tags = new Int32Array(groups + count);
+    this.#groupBase = -(first >> GROUP_SHIFT);
+    this.#frameBase = groups - first;
     this.rows[0] = FULL;
     for (let stack = 1; stack < STACKS; stack += 1) {
-      const paged = stack >= PAGE_FRAMES;
+      const whole = stack >= GROUP_FRAMES;
       const row = stack << ROW_SHIFT;
-      this.rows[row + BASE] = paged ? this.#pageBase : this.#frameBase;
-      this.rows[row + SHIFT] = paged ? PAGE_SHIFT : 0;
-      if (stack < FIRST_HOT) this.#dedicate(row, framesOfStack(stack));
+      this.rows[row + BASE] = whole ? this.#groupBase : this.#frameBase;
+      this.rows[row + SHIFT] = whole ? GROUP_SHIFT : 0;
     }
   }
 
   /** Where the stack for blocks of so many frames begins in `rows`. */
   rowOf(count: number): number {
-    return this.#keys[count <= KEYED_FRAMES ? count - 1 : KEYED_FRAMES] as number;
+    return this.#sizeClasses[count <= CACHE_MAX_FRAMES ? count - 1 : CACHE_MAX_FRAMES] as number;
   }
 
-  #dedicate(row: number, count: number): void {
+  #assign(row: number, count: number): void {
     const before = this.rows[row + FRAMES] as number;
-    if (before !== 0) this.#keys[before - 1] = 0;
+    if (before !== 0) this.#sizeClasses[before - 1] = 0;
     this.rows[row + FRAMES] = count;
-    this.#keys[count - 1] = row;
+    this.#sizeClasses[count - 1] = row;
   }
 
   /**
-   * A size without a stack was asked for. The row whose last block has to be given back before this size can have it,
-   * or 0.
+   * A size without a stack was asked for and served. The row whose last block has to be given back before this size can
+   * have it, or 0.
    */
-  want(count: number): number {
-    const row = (FIRST_HOT + (Math.imul(count, HOT_HASH) >>> HOT_SHIFT)) << ROW_SHIFT;
-    if (this.rows[row + WANTED] !== count) this.rows[row + WANTED] = count;
-    else if (this.rows[row] === 0) this.#dedicate(row, count);
+  noteUncachedSize(count: number): number {
+    const row = stackFor(count) << ROW_SHIFT;
+    const candidate = this.rows[row + CANDIDATE] as number;
+    const times = (candidate & 0xffff) === count ? (candidate >> 16) + 1 : 1;
+    if (times < ASSIGN_AFTER) this.rows[row + CANDIDATE] = (times << 16) | count;
+    else if (this.rows[row] === 0) this.#assign(row, count);
     else return row;
     return 0;
   }
@@ -93,8 +100,8 @@ export class Stacks {
   /** Put a frame number on a stack, which has room. */
   push(row: number, number: number): void {
     const top = (this.rows[row] as number) + 1;
-    this.rows[row] = top;
     this.rows[row + top] = number;
+    this.rows[row] = top;
   }
 
   /** Take the last frame number off a stack, or 0. */
@@ -112,38 +119,38 @@ export class Stacks {
     return blocks;
   }
 
-  // ---- codes -------------------------------------------------------------------------------------------------------
+  // ---- tags -------------------------------------------------------------------------------------------------------
 
   #entryOf(number: number, count: number): number {
-    return count < PAGE_FRAMES ? number + this.#frameBase : (number >> PAGE_SHIFT) + this.#pageBase;
+    return count < GROUP_FRAMES ? number + this.#frameBase : (number >> GROUP_SHIFT) + this.#groupBase;
   }
 
   /** Does a live block of this length, which is `count` frames, start here? */
   isLive(number: number, count: number, lengthBytes: number): boolean {
-    if (count >= PAGE_FRAMES && (number & (PAGE_FRAMES - 1)) !== 0) return false;
-    return this.codes[this.#entryOf(number, count)] === ((lengthBytes + CODE_BIAS) | 0);
+    if (count >= GROUP_FRAMES && (number & (GROUP_FRAMES - 1)) !== 0) return false;
+    return this.tags[this.#entryOf(number, count)] === ((lengthBytes + LENGTH_TAG_BIAS) | 0);
   }
 
   setLive(number: number, count: number, lengthBytes: number): void {
-    this.codes[this.#entryOf(number, count)] = lengthBytes + CODE_BIAS;
+    this.tags[this.#entryOf(number, count)] = lengthBytes + LENGTH_TAG_BIAS;
   }
 
   setFreed(number: number, count: number): void {
-    this.codes[this.#entryOf(number, count)] = MARK_FREED;
+    this.tags[this.#entryOf(number, count)] = SENTINEL_FREED;
   }
 
-  /** Mark a ready block that was just taken from what is merged. */
-  setReady(number: number, count: number): void {
-    this.#exchange(number, count, MARK_FREED, MARK_READY_FREED, MARK_READY);
+  /** Mark a cached block that was just taken from what is merged. */
+  setCached(number: number, count: number): void {
+    this.#exchange(number, count, SENTINEL_FREED, SENTINEL_CACHED_FREED, SENTINEL_CACHED);
   }
 
-  /** Take the mark of a ready block back. */
+  /** Take the mark of a cached block back. */
   setRetired(number: number, count: number): void {
-    this.#exchange(number, count, MARK_READY_FREED, MARK_FREED, 0);
+    this.#exchange(number, count, SENTINEL_CACHED_FREED, SENTINEL_FREED, 0);
   }
 
   #exchange(number: number, count: number, from: number, to: number, otherwise: number): void {
     const entry = this.#entryOf(number, count);
-    this.codes[entry] = this.codes[entry] === from ? to : otherwise;
+    this.tags[entry] = this.tags[entry] === from ? to : otherwise;
   }
 }

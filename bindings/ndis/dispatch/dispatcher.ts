@@ -11,7 +11,7 @@
  *
  * This is the hot path: records are reused, and what brackets a handler is set up once for a row of completions.
  */
-import type { VirtualAddress } from "../../addresses.js";
+import { hex, type VirtualAddress } from "../../addresses.js";
 import type { Failure } from "../../core/api.js";
 import type { NdisChoices } from "../choices/choices.js";
 import { type KIRQL, PASSIVE_LEVEL } from "../documented/irql.js";
@@ -126,7 +126,7 @@ export class Dispatcher {
     request.phase = WAITING;
     request.virtual = 0;
     if (this.#reserves && !this.#reserve(request, adapter)) return null;
-    ring.commit();
+    ring.commit(request);
     adapter.accepted++;
     return request;
   }
@@ -140,7 +140,7 @@ export class Dispatcher {
     request.logical = allocationService.logicalOfLast;
     request.phase = RESERVED;
     if (request.virtual !== 0) return true;
-    forget(request);
+    this.#forget(request);
     return false;
   }
 
@@ -214,7 +214,7 @@ export class Dispatcher {
     this.#measure(clock.nowNs - request.acceptedAtNs);
     adapter.completed++;
     if (reporter.log !== null) this.#noteCompletion(request, adapter);
-    forget(request);
+    this.#forget(request);
     try {
       if (virtual !== 0) {
         return target.handler(
@@ -236,7 +236,7 @@ export class Dispatcher {
 
   #noteCompletion(request: PendingRequest, adapter: AdapterRecord): void {
     const { virtual, logical, sequence, lengthBytes } = request;
-    const result = virtual === 0 ? "null" : `0x${virtual.toString(16)} 0x${logical.toString(16)}`;
+    const result = virtual === 0 ? "null" : `${hex(virtual)} ${hex(logical)}`;
     this.#parts.reporter.note(adapter, `complete #${sequence} ${lengthBytes} -> ${result}`);
   }
 
@@ -255,17 +255,7 @@ export class Dispatcher {
 
   /** The adapter goes: its requests are dropped without a callback, what was served for them is freed. Returns them for the report. */
   drop(adapter: AdapterRecord): DroppedRequest[] {
-    const { ring } = this;
-    const dropped: DroppedRequest[] = [];
-    for (let i = 0; i < ring.pending; ) {
-      if (ring.pendingAt(i).adapter === adapter) dropped.push(this.#dropOne(ring.takePending(i), adapter));
-      else i++;
-    }
-    for (let i = 0; i < ring.served; ) {
-      if (ring.servedAt(i).adapter === adapter) dropped.push(this.#dropOne(ring.takeServed(i), adapter));
-      else i++;
-    }
-    return dropped;
+    return this.ring.takeAllOf(adapter).map((request) => this.#dropOne(request, adapter));
   }
 
   #dropOne(request: PendingRequest, adapter: AdapterRecord): DroppedRequest {
@@ -274,7 +264,7 @@ export class Dispatcher {
     adapter.dropped++;
     if (reporter.log !== null) reporter.note(adapter, `drop #${sequence} ${lengthBytes}`);
     if (virtual !== 0) blocks.reclaim(adapter, virtual, lengthBytes, logical);
-    forget(request);
+    this.#forget(request);
     return { sequence, lengthBytes, step };
   }
 
@@ -306,6 +296,14 @@ export class Dispatcher {
     });
   }
 
+  /** The context may be large: a record that waits to be used again must not keep it alive. */
+  #forget(request: PendingRequest): void {
+    request.context = null;
+    request.adapter = null;
+    request.target = null;
+    this.ring.recycle(request);
+  }
+
   #measure(latencyNs: number): void {
     const { latency } = this;
     if (latency.count === 0 || latencyNs < latency.minNs) latency.minNs = latencyNs;
@@ -314,11 +312,4 @@ export class Dispatcher {
     latency.count++;
     if (this.onLatency !== null) this.onLatency(latencyNs);
   }
-}
-
-/** The context may be large: a record that waits to be used again must not keep it alive. */
-function forget(request: PendingRequest): void {
-  request.context = null;
-  request.adapter = null;
-  request.target = null;
 }

@@ -75,7 +75,9 @@ export function deviceImports(host: ImportHost): Imports {
       const base = barPhysical(pci, number, index);
       if (bar.kind !== "memory" || physical < base || physical + (length >>> 0) > base + bar.bytes) continue;
       const address = adapter.registerBase + (barOffsets(pci)[index] as number) + (physical - base);
-      session.c.poison(address & ~7, ((address & 7) + (length >>> 0) + 7) & ~7, TAG.registers);
+      const end = (address + (length >>> 0) + 7) & ~7;
+      session.c.poison(address & ~7, end - (address & ~7), TAG.registers);
+      session.c.registerHigh = Math.max(session.c.registerHigh, end);
       adapter.objects.set(address, { kind: "mapping of registers", stack: session.c.stack() });
       return address;
     }

@@ -79,16 +79,14 @@ export class KernelObjects {
   }
 }
 
-const OBJECTS: WeakMap<Session, KernelObjects> = new WeakMap();
-
 export function objectsOf(session: Session): KernelObjects {
-  let objects = OBJECTS.get(session);
-  if (objects === undefined) {
+  let objects = session.kernel as KernelObjects | null;
+  if (objects === null) {
     const made = new KernelObjects();
     objects = made;
     session.armedTimers = (adapter) =>
       [...made.timers.values()].filter((timer) => timer.armed && timer.adapter === adapter).map((timer) => timer.stack);
-    OBJECTS.set(session, objects);
+    session.kernel = objects;
   }
   return objects;
 }
@@ -282,6 +280,7 @@ export function kernelImports(host: ImportHost): Imports {
       lock.before = current;
       lock.raised = raise !== 0;
       lock.stack = session.c.stack();
+      session.locksHeld.set(address, lock.stack);
       lock.lock?.acquire();
       if (raise === 0 && irql().current !== current) irql().restoreLevel(current);
       return current;
@@ -323,6 +322,7 @@ export function kernelImports(host: ImportHost): Imports {
       }
       const { current } = irql();
       lock.held = false;
+      session.locksHeld.delete(address);
       lock.lock?.release();
       if (lower === 0) irql().restoreLevel(current);
       else irql().restoreLevel(level as KIRQL);

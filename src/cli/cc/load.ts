@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ShmemError } from "../../../bindings/index.js";
-import { type CDriver, type CDriverOptions, loadC } from "../../c/index.js";
+import { type CDriver, deviceOptions, loadC } from "../../c/index.js";
 import { UsageError } from "../command.js";
 
 /** Is this the path of a module that `cc` made? */
@@ -19,8 +19,8 @@ export async function loadCompiled(path: string, device: string | undefined): Pr
   } catch (error) {
     throw new UsageError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const options = device === undefined ? {} : optionsOf(device, await imported(device));
   try {
+    const options = device === undefined ? {} : deviceOptions(await imported(device));
     return loadC(bytes, { name: basename(path).replace(/\.wasm$/i, ""), ...options });
   } catch (error) {
     if (error instanceof ShmemError) throw new UsageError(`${path}: ${error.message}`);
@@ -38,14 +38,4 @@ async function imported(device: string): Promise<object> {
       `--device: ${device} cannot be imported: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
-}
-
-const KEYS = ["device", "pci", "settings", "arenaBytes", "addressing", "poolBytes"] as const;
-
-function optionsOf(device: string, module: object): CDriverOptions {
-  const exported = module as Readonly<Record<string, unknown>>;
-  if (typeof exported.device !== "function") throw new UsageError(`--device: ${device} exports no function \`device\``);
-  return Object.fromEntries(
-    KEYS.filter((key) => exported[key] !== undefined).map((key) => [key, exported[key]]),
-  ) as CDriverOptions;
 }

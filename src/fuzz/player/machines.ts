@@ -74,7 +74,12 @@ export class ScenarioMachines {
         faults: this.decisions,
         log,
       });
-    const open = { off: opener("off"), digest: opener("digest"), lines: opener("lines") };
+    const open = {
+      off: opener("off"),
+      digest: opener("digest"),
+      recent: opener("recent"),
+      lines: opener("lines"),
+    };
     const fixture: Fixture = { core, fresh: core.snapshot(), open };
     this.#fixtures.set(memory, fixture);
     return fixture;

@@ -395,6 +395,8 @@ export class ScenarioPlayer {
       for (let i = 0; i < 3; i++) this.#frame(nic, 64);
       await this.#comeToRest();
       if (nic.upper.delivered + nic.givenUp === before) {
+        // A violation that stopped the device is the cause, and told in its place.
+        this.#look(false);
         stop(
           "ReceivesWhenRunning",
           "STALL",

@@ -4,6 +4,7 @@ import { captureTarget } from "./capture.js";
 import { codecTarget } from "./codec.js";
 import { coreTarget, ringTarget, translatorTarget } from "./core.js";
 import { ndisTarget } from "./ndis.js";
+import { recordingTargets } from "./recordings.js";
 import { snapshotTarget } from "./snapshot.js";
 import type { TargetEntry } from "./target.js";
 
@@ -16,4 +17,5 @@ export const TARGETS: readonly TargetEntry[] = [
   snapshotTarget,
   captureTarget,
   codecTarget,
+  ...recordingTargets,
 ];

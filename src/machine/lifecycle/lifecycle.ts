@@ -25,6 +25,7 @@ import {
   type DriverRecord,
   endHalt,
   endInitialize,
+  environmentOf,
   forceRelease,
   HALTED,
   HALTING,
@@ -457,9 +458,8 @@ export class Lifecycle {
     parts.begin?.();
     job.startedNs = this.#parts.clock.nowNs;
     const { environment, threads } = this.#parts;
-    const { callbacks } = environment;
     const { adapter, call } = parts;
-    const outcome = callIntoDriver(callbacks, adapter, call, PASSIVE_LEVEL, parts.handler);
+    const outcome = callIntoDriver(environment, adapter, call, PASSIVE_LEVEL, parts.handler);
     if (isPromise(outcome.value)) {
       let result: unknown;
       const promise = outcome.value.then((answer) => {
@@ -470,7 +470,7 @@ export class Lifecycle {
     let { error, failed } = outcome;
     if (outcome.levelAfter !== PASSIVE_LEVEL && !failed) {
       try {
-        callbacks.checkLevel(adapter, call, PASSIVE_LEVEL, outcome.levelAfter, isPromise(outcome.value));
+        environment.callbacks.checkLevel(adapter, call, PASSIVE_LEVEL, outcome.levelAfter, isPromise(outcome.value));
       } catch (violation) {
         error = violation;
         failed = true;
@@ -543,7 +543,7 @@ export class Lifecycle {
   }
 
   #assertOurs(adapter: Adapter): void {
-    if (adapter instanceof Adapter && adapter.record.machine === this.#parts.environment) return;
+    if (adapter instanceof Adapter && environmentOf(adapter.record.machine) === this.#parts.environment) return;
     refuse("adapter", adapter, { allowed: "an adapter of this machine" });
   }
 

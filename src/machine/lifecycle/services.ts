@@ -204,7 +204,7 @@ export class MachineServices implements AdapterServices {
   #offsetOf(address: VirtualAddress, lengthBytes: number): number {
     const { blocks, core, ring } = this.#environment;
     const offset = core.offsetOf(address, lengthBytes);
-    if (blocks.plain && !ring.hides(address)) return offset;
+    if (blocks.plain && !ring.mayHide(address)) return offset;
     const found = blocks.lookup(address);
     const inside = found.state === "block" || found.state === "interior";
     if (
@@ -286,15 +286,15 @@ export class MachineServices implements AdapterServices {
   /** Call into the driver at a level; contain what it throws; follow it if it is asynchronous. */
   callback(call: string, level: KIRQL, run: () => unknown): void {
     const adapter = this.#adapter;
-    const { callbacks, reporter } = this.#environment;
-    const { threads } = this.#parts;
+    const environment = this.#environment;
+    const { callbacks, reporter } = environment;
     reporter.step++;
     if (reporter.log !== null) reporter.note(adapter, call);
-    const { value, error, failed, levelAfter } = callIntoDriver(callbacks, adapter, call, level, run);
+    const { value, error, failed, levelAfter } = callIntoDriver(environment, adapter, call, level, run);
     if (failed) reporter.contain(adapter, call, error);
     const suspended = isPromise(value);
     if (suspended) {
-      threads.adopt(adapter, call, value, (error, failed) => {
+      this.#parts.threads.adopt(adapter, call, value, (error, failed) => {
         if (failed) reporter.contain(adapter, call, error);
       });
     }

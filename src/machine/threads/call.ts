@@ -1,5 +1,5 @@
-/** A call into the driver, bracketed by the machine's callbacks; what the handler did is an outcome. */
-import { type AdapterRecord, type Callbacks, type KIRQL, PASSIVE_LEVEL } from "../../../bindings/index.js";
+/** A call into the driver, bracketed: what it returned or threw, and the level that it left behind. */
+import type { AdapterRecord, KIRQL, NdisEnvironment } from "../../../bindings/index.js";
 
 /** What a handler did. */
 export interface CallOutcome {
@@ -14,13 +14,13 @@ export interface CallOutcome {
 
 /** Call a handler at a level. What it throws is in the outcome. */
 export function callIntoDriver(
-  callbacks: Callbacks,
+  environment: NdisEnvironment,
   adapter: AdapterRecord | null,
   call: string,
   level: KIRQL,
   handler: () => unknown,
 ): CallOutcome {
-  let levelAfter: KIRQL = PASSIVE_LEVEL;
+  const { callbacks } = environment;
   let value: unknown;
   let error: unknown;
   let failed = false;
@@ -31,8 +31,7 @@ export function callIntoDriver(
     error = thrown;
     failed = true;
   }
-  levelAfter = callbacks.leave();
-  return { value, error, failed, levelAfter };
+  return { value, error, failed, levelAfter: callbacks.leave() };
 }
 
 /** True for what may be awaited. A `then` that throws when it is looked at belongs to nothing that can be awaited. */

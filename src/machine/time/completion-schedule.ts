@@ -115,30 +115,30 @@ export class MachineScheduler implements Scheduler {
   select(ring: RequestRing, limit: number): number {
     const { order } = this;
     if (order === "fifo" || order === "racing" || order === "batched") return limit;
-    // Starved: the oldest is left out as long as there is anybody else.
-    const count = order === "starved" && ring.pending > 1 ? Math.min(limit, ring.pending - 1) : limit;
-    for (let chosen = 0; chosen < count; chosen++) ring.bring(chosen + this.#pick(ring.pending - chosen), chosen);
-    return count;
+    if (order === "lifo") {
+      ring.bringNewest(limit);
+      return limit;
+    }
+    if (order === "random") {
+      for (let chosen = 0; chosen < limit; chosen++)
+        ring.exchange(chosen, chosen + this.#prng.below(ring.pending - chosen));
+      return limit;
+    }
+    if (order === "starved") {
+      // The oldest is left out as long as there is anybody else.
+      const count = ring.pending > 1 ? Math.min(limit, ring.pending - 1) : limit;
+      for (let chosen = 0; chosen < count && ring.pending > 1; chosen++) ring.bring(chosen + 1, chosen);
+      return count;
+    }
+    for (let chosen = 0; chosen < limit; chosen++) {
+      const waiting = ring.pending - chosen;
+      ring.bring(chosen + (this.#choose === null ? 0 : this.#choose.pick(waiting) % waiting), chosen);
+    }
+    return limit;
   }
 
   later(level: "dispatch" | "passive", turn: () => void): void {
     this.onLater(level, turn);
-  }
-
-  /** Which of `waiting` requests is next: 0 is the oldest. */
-  #pick(waiting: number): number {
-    switch (this.order) {
-      case "manual":
-        return this.#choose === null ? 0 : this.#choose.pick(waiting) % waiting;
-      case "lifo":
-        return waiting - 1;
-      case "random":
-        return this.#prng.below(waiting);
-      case "starved":
-        return waiting > 1 ? 1 : 0;
-      default:
-        return 0;
-    }
   }
 
   #latency(): number {

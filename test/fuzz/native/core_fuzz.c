@@ -95,11 +95,14 @@ static void open_all(void) {
 
 static uint32_t frames_of(uint32_t length) { return ((length - 1) >> g->frame_shift) + 1; }
 
+/* Frames between two legal starts: the largest power of two that divides the frames, at most a group. */
 static uint32_t step_of(uint32_t frames, uint32_t align) {
-  uint32_t step = 1;
-  while (step < frames) step *= 2;
+  uint32_t step = frames < 64 ? frames & (0u - frames) : 64;
   return step > align ? step : align;
 }
+
+/* A block of fewer than 64 frames lies inside one group. */
+static int leaves_group(uint64_t start, uint32_t frames) { return frames < 64 && start % 64 + frames > 64; }
 
 static uint64_t skew(uint32_t z) { return (uint64_t)(g->zone[z].base) >> g->frame_shift; }
 static uint32_t zone_frames(uint32_t z) { return (uint32_t)((uint64_t)(g->zone[z].size) >> g->frame_shift); }
@@ -119,6 +122,7 @@ static int serves(uint32_t z, uint32_t frames, uint32_t step, double highest) {
   if (cut < end) end = (uint32_t)cut;
   uint64_t at = (skew(z) + step - 1) / step * step - skew(z);
   for (; at + frames <= end; at += step) {
+    if (leaves_group(skew(z) + at, frames)) continue;
     uint32_t i = 0;
     while (i < frames && owner[first + at + i] == 0) i++;
     if (i == frames) return 1;
@@ -146,6 +150,7 @@ static void judge(uint32_t frame, uint32_t length, uint32_t align, double highes
   uint32_t at = frame - zone_first[home], first = dense_first((uint32_t)home);
   if (at + frames > zone_frames((uint32_t)home)) fail("a block leaves its zone");
   if ((skew((uint32_t)home) + at) % step != 0) fail("a block is misaligned");
+  if (leaves_group(skew((uint32_t)home) + at, frames)) fail("a block is in two groups");
   if (g->zone[home].base + (double)((uint64_t)(at + frames) << g->frame_shift) - 1 > highest) fail("a block is above the highest address");
   for (uint32_t i = 0; i < frames; i++)
     if (owner[first + at + i] != 0) fail("a block meets another");
@@ -172,7 +177,7 @@ static void forget(uint32_t index) {
 
 static void check(void) {
   if (Z_auditZ_verify(auditor) != 0) fail("verify found something");
-  if (word(H_TOTAL_FRAMES) - (word(H_PEAK_FRAMES) - word(H_PEAK_HEADROOM)) != free_frames) fail("the count of free frames is wrong");
+  if (word(H_TOTAL_FRAMES) - (word(H_PEAK_FRAMES) - word(W_PEAK_HEADROOM)) != free_frames) fail("the count of free frames is wrong");
   if (word(H_BLOCKS) - Z_coreZ_cachedBlocks(c) != live) fail("the count of live blocks is wrong");
   for (uint32_t i = 0; i < live; i++)
     if (Z_coreZ_sizeOf(c, blocks[i].frame) != blocks[i].length) fail("a length is wrong");
