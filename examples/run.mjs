@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Run an example: `node examples/run.mjs first-driver`, from a clone after `npm ci`. Without a name: the list.
+ * Run an example: `node examples/run.mjs first-driver`, from a clone after `npm ci && npm run build`. Without a name: the list.
  *
  * The examples are TypeScript, which Node 20 does not run, so the file is translated first. It is put below build/, inside
  * the package, where `ndis-shmem` means this checkout. In a program of your own, copy the example and run it as you run

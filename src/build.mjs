@@ -44,7 +44,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const at = (...parts) => join(ROOT, ...parts);
 
 /**
- * What a page that uses the core alone has to load. A limit that broke the build would break `npm ci` for everybody, so
+ * What a page that uses the core alone has to load. A limit that broke the build would break every checkout, so
  * the build warns and `.ci/run` refuses (`--sizes`).
  */
 const LIMITS = [

@@ -12,23 +12,16 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const PROJECT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-/** What differs between versions: modules, typed arrays, WebAssembly, streams, workers, processes and the command line. */
+/** What differs between versions: modules, typed arrays, WebAssembly, streams, the command line. */
 const AREAS = [
   "core/arguments",
   "core/bytes",
-  "core/construction",
   "core/loading",
-  "core/snapshot",
   "ndis/conformance",
-  "ndis/misuse",
-  "machine/",
-  "run/",
+  "run/options",
   "report/",
-  "capture/",
-  "recordings/",
-  "fuzz/command",
-  "bench/command",
-  "repository/package",
+  "capture/pcap",
+  "capture/link-types",
 ];
 
 const versions = process.argv.slice(2);

@@ -24,6 +24,7 @@ export async function fuzzTargets(given: FuzzArguments, io: CommandIo): Promise<
   Error.stackTraceLimit = 0;
   try {
     for (const entry of wanted) {
+      if (await io.isInterrupted()) break;
       const target = entry.open();
       const corpus =
         given.corpus === undefined ? [] : filesOf(join(given.corpus, given.target === "all" ? entry.name : ""));
@@ -34,7 +35,14 @@ export async function fuzzTargets(given: FuzzArguments, io: CommandIo): Promise<
         io.err(`${entry.name}: ${file}: ${found.message}\n`);
       }
       const started = performance.now();
-      const goOn = (): boolean => performance.now() - started < given.seconds * 1000;
+      const goOn = (): boolean | Promise<boolean> => {
+        const isInTime = performance.now() - started < given.seconds * 1000;
+        const isInterrupted = io.isInterrupted();
+        // A promise now and then, and a plain answer else: there are a hundred thousand inputs a second.
+        return typeof isInterrupted === "boolean"
+          ? isInTime && !isInterrupted
+          : isInterrupted.then((is) => isInTime && !is);
+      };
       const result = await playTarget(target, given.seed, { runs: given.runs, goOn });
       const seconds = (performance.now() - started) / 1000;
       const rate = Math.round(result.operations / seconds);
@@ -65,6 +73,7 @@ export async function fuzzTargets(given: FuzzArguments, io: CommandIo): Promise<
     );
     io.out(`${text}\n`);
   }
+  if (await io.isInterrupted()) return EXIT.interrupted;
   return findings === 0 ? EXIT.clean : EXIT.findings;
 }
 

@@ -45,7 +45,7 @@ export interface TargetEntry {
 export interface PlayLimits {
   readonly runs: number;
   /** Asked after each run; false ends it. */
-  readonly goOn?: () => boolean;
+  readonly goOn?: () => boolean | Promise<boolean>;
 }
 
 /** What a target came to. */
@@ -121,7 +121,8 @@ export async function playTarget(target: FuzzTarget, seed: number, limits: PlayL
       const again = (await playContained(target, small)) ?? found;
       return result(run + 1, { ...again, run, input: small });
     }
-    if (limits.goOn?.() === false) return result(run + 1, null);
+    const goesOn = limits.goOn?.() ?? true;
+    if (!(typeof goesOn === "boolean" ? goesOn : await goesOn)) return result(run + 1, null);
   }
   return result(limits.runs, null);
 }
