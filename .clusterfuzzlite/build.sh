@@ -9,7 +9,7 @@ if [ -n "${SRC:-}" ]; then npm ci; fi
 node src/build.mjs --if-stale
 
 # Jazzer.js targets: the module named after the target, its seed corpus beside it.
-for target in core translator ring ndis snapshot capture codec replay driver; do
+for target in core translator ring ndis snapshot capture codec replay driver recording-event-log recording-malloc-bench recording-heaptrack recording-vma recording-minimalloc recording-valgrind recording-wee_alloc recording-android recording-plain recording-rep recording-zstd; do
   if [ -n "${SRC:-}" ]; then
     sync=--sync
     case $target in ndis | driver) sync= ;; esac # these wait for the machine

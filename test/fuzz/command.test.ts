@@ -3,6 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type SpeedLine, speed } from "../../src/cli/fuzz/speed.js";
+import { TARGETS } from "../../src/fuzz/index.js";
 import { KeptIo, ndisShmem, type Outcome } from "../repository/command.js";
 
 const test = suite("ndis-shmem fuzz");
@@ -39,7 +40,7 @@ test("a target by name and seed, as a table and as JSON", async () => {
   };
   assert.equal(
     json.targets.map(({ target, runs }) => [target, runs]),
-    ["core", "translator", "ring", "ndis", "snapshot", "capture", "codec", "replay"].map((name) => [name, 5]),
+    TARGETS.map(({ name }) => [name, 5]),
   );
 });
 
@@ -57,9 +58,7 @@ test("the speed: every driver and every target, and rates that are counts over t
     report.speed.map(({ subject, of }) => `${of} ${subject}`),
     [
       ...["e100bex", "rtlnwifi", "netkvm", "gvnic"].map((name) => `driver ${name}`),
-      ...["core", "translator", "ring", "ndis", "snapshot", "capture", "codec", "replay"].map(
-        (name) => `target ${name}`,
-      ),
+      ...TARGETS.map(({ name }) => `target ${name}`),
     ],
   );
   for (const line of report.speed) {

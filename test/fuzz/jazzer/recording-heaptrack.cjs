@@ -1,0 +1,1 @@
+module.exports.fuzz = require("./target.cjs")("recording-heaptrack");
