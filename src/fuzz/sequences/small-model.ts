@@ -46,6 +46,27 @@ interface SmallZone {
   readonly skew: number;
 }
 
+/** Frames of a group: a block of fewer lies inside one, a larger one starts at one. */
+const GROUP_FRAMES = 64;
+
+function leavesGroup(start: number, frames: number): boolean {
+  return frames < GROUP_FRAMES && (start % GROUP_FRAMES) + frames > GROUP_FRAMES;
+}
+
+/** The longest block that has a legal start in a stretch of free frames, from `start` to before `end`. */
+function longestIn(start: number, end: number): number {
+  const whole = Math.ceil(start / GROUP_FRAMES) * GROUP_FRAMES;
+  if (end - whole >= GROUP_FRAMES) return end - whole;
+  // Less than a group: of each part of a group all, or one frame less where an even length is not aligned.
+  let longest = 0;
+  for (let at = start; at < end; ) {
+    const length = Math.min(end, (Math.floor(at / GROUP_FRAMES) + 1) * GROUP_FRAMES) - at;
+    longest = Math.max(longest, at % (length & -length) === 0 ? length : length - 1);
+    at += length;
+  }
+  return longest;
+}
+
 /** Everything the reference model remembers about one core. */
 export class SmallModel {
   readonly plan: CorePlan;
@@ -143,6 +164,8 @@ export class SmallModel {
     const step = this.#step(frames, options);
     if (start + frames > zone.frames) return "the block leaves its zone";
     if ((zone.skew + start) % step !== 0) return `frame ${zone.skew + start} is no multiple of ${step}`;
+    if (leavesGroup(zone.skew + start, frames))
+      return `${frames} frames from ${zone.skew + start} on are in two groups`;
     for (let frame = start; frame < start + frames; frame++) {
       const owner = this.#owner[zone.first + frame];
       if (owner !== 0) return `frame ${frame} is held by block ${owner}`;
@@ -246,10 +269,7 @@ export class SmallModel {
           gap++;
           continue;
         }
-        for (let step = 1; step / 2 < gap; step *= 2) {
-          const aligned = Math.ceil((zone.skew + frame - gap) / step) * step - zone.skew;
-          largest = Math.max(largest, Math.min(step, frame - aligned));
-        }
+        largest = Math.max(largest, longestIn(zone.skew + frame - gap, zone.skew + frame));
         gap = 0;
       }
     }
@@ -274,10 +294,11 @@ export class SmallModel {
     for (let at = frame; at < frame + frames; at++) owner[at] = id;
   }
 
-  /** Frames between two legal starts. */
+  /** Frames between two legal starts; with a boundary, a power of two at or above the frames. */
   #step(frames: number, options: AllocateOptions | undefined): number {
-    let step = 1;
-    while (step < frames) step *= 2;
+    let step = Math.min(frames & -frames, GROUP_FRAMES);
+    if (frames > GROUP_FRAMES) step = GROUP_FRAMES;
+    if (options?.boundary !== undefined) while (step < frames) step *= 2;
     return options?.alignment === undefined ? step : Math.max(step, options.alignment / this.plan.frameSize);
   }
 
@@ -308,6 +329,7 @@ export class SmallModel {
     const owner = this.#owner;
     const base = zone.first;
     for (let start = Math.ceil(zone.skew / step) * step - zone.skew; start + frames <= end; start += step) {
+      if (leavesGroup(zone.skew + start, frames)) continue;
       let frame = start;
       while (frame < start + frames && owner[base + frame] === 0) frame++;
       if (frame === start + frames) return true;
