@@ -88,7 +88,7 @@ function driverFor(nic: Nic, completed: Completion | null): MiniportDriver {
     name: "bench",
     DriverEntry: (DriverObject, RegistryPath) =>
       NdisMRegisterMiniportDriver(DriverObject, RegistryPath, null, {
-        Header: { Type: 0x8a, Revision: 1, Size: 0 },
+        Header: { Type: 0x8a, Revision: 1, Size: 136 },
         MajorNdisVersion: 6,
         MinorNdisVersion: 0,
         InitializeHandlerEx(handle) {

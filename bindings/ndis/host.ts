@@ -6,12 +6,24 @@ export { Dispatcher } from "./dispatch/dispatcher.js";
 export { environmentOf, NdisEnvironment } from "./dispatch/environment.js";
 export {
   addAdapter,
+  beginDriverEntry,
   beginHalt,
   beginInitialize,
   beginShutdown,
+  beginTransition,
+  beginUnload,
+  endDriverEntry,
   endHalt,
   endInitialize,
+  endTransition,
+  endUnload,
   forceRelease,
+  hearsBugCheck,
+  INIT_PARAMETERS,
+  isTransitionPending,
+  type LeftArmed,
+  PAUSE_PARAMETERS,
+  RESTART_PARAMETERS,
   setState,
   startedAdapters,
 } from "./dispatch/lifecycle.js";
@@ -30,7 +42,7 @@ export {
   SHUTDOWN,
   stateName,
 } from "./records/adapter.js";
-export type { DriverRecord } from "./records/driver.js";
+export type { DriverObjectRecord, DriverRecord } from "./records/driver.js";
 export {
   AdapterHandle as AdapterHandleClass,
   DriverObjectHandle as DriverObjectHandleClass,
@@ -40,5 +52,6 @@ export type { Clock, FaultPlan, FaultPoint, LogicalMap, Scheduler, Threads } fro
 export type { EventLog, LiveBlock } from "./records/reporter.js";
 export { PendingRequest, RequestRing } from "./records/requests.js";
 export * as bugChecks from "./verifier/bug-checks.js";
-export type { Callbacks } from "./verifier/callbacks.js";
+export { type Callbacks, isPromise } from "./verifier/callbacks.js";
+export { requireAtMostDispatch } from "./verifier/checks.js";
 export { callSite } from "./verifier/reporter.js";

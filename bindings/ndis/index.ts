@@ -13,7 +13,8 @@
  *  6. A physical address is a number below 2^52, passed by value everywhere; a completion's may be null (choice C17).
  *  7. BOOLEAN is `true` or `false`, nothing else.
  *  8. What Windows answers with a bug check is recorded, and then thrown, collected or made fatal (choice C31).
- *  9. In a bug check's parameters, the adapter's number stands for the address of the miniport block.
+ *  9. In a bug check's parameters, the adapter's number stands for the address of the miniport block, the driver's for
+ *     that of the driver block, and 0 for an object, which has no address here: `value` of the violation is the object.
  * 10. Whatever is not memory is in our own style: see `adapterServices`.
  */
 export type { LogicalAddress, PhysicalAddress, VirtualAddress } from "../addresses.js";
@@ -33,6 +34,7 @@ export {
   type StructureName,
   type StructureValues,
 } from "./documented/codec.js";
+export * from "./documented/dma-channel.js";
 export type {
   AdapterHandle,
   AllocationHandle,
@@ -118,5 +120,6 @@ export {
   NdisFreeSharedMemory,
   NdisSetOptionalHandlers,
 } from "./routines/shared-memory-620.js";
+export { NdisMPauseComplete, NdisMRestartComplete } from "./routines/transitions.js";
 export { ViolationError } from "./verifier/violation-error.js";
 export { describeBugCheck, describeViolation } from "./verifier/wording.js";

@@ -12,10 +12,10 @@ import {
   type Arena,
   type DriverObjectHandle,
   DriverObjectHandleClass,
+  type DriverObjectRecord,
   describeViolation,
   environmentOf,
   type NDIS_STATUS,
-  type NdisEnvironment,
   ShmemError,
   type Violation,
   type ZoneOptions,
@@ -171,7 +171,7 @@ export class CDriver {
         { field: "arena", value: null },
       );
     }
-    const environment = environmentOf(DriverObjectHandleClass.machineOf(object) as NdisEnvironment);
+    const environment = environmentOf((DriverObjectHandleClass.recordOf(object) as DriverObjectRecord).machine);
     const zone = environment.zones[0];
     if (
       zone === undefined ||

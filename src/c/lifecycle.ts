@@ -41,6 +41,11 @@ const FIRST_HANDLER = 8;
 const LEAST_SIZE = 72;
 const CALL = "NdisMRegisterMiniportDriver";
 
+/** Bytes on x64 of a table that has `size` bytes on x86: 12 before the handlers, aligned to 16, then 8 for each. */
+function sizeOn64(size: number): number {
+  return 16 + 2 * (size - 12);
+}
+
 /** NdisMRegisterMiniportDriver. */
 export function registerDriver(
   session: Session,
@@ -93,7 +98,11 @@ export function registerDriver(
       "\\Registry\\Machine",
       context,
       {
-        Header: { Type: words[0] as number, Revision: words[1] as number, Size: size >= LEAST_SIZE ? size + 64 : size },
+        Header: {
+          Type: words[0] as number,
+          Revision: words[1] as number,
+          Size: size >= LEAST_SIZE ? sizeOn64(size) : size,
+        },
         MajorNdisVersion: words[3] as number,
         MinorNdisVersion: words[4] as number,
         MajorDriverVersion: words[5] as number,

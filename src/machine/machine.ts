@@ -13,7 +13,7 @@
  *     name: "tiny",
  *     DriverEntry(DriverObject, RegistryPath) {
  *       return NdisMRegisterMiniportDriver(DriverObject, RegistryPath, null, {
- *         Header: { Type: 0x8a, Revision: 1, Size: 0 }, MajorNdisVersion: 6, MinorNdisVersion: 0,
+ *         Header: { Type: 0x8a, Revision: 1, Size: 136 }, MajorNdisVersion: 6, MinorNdisVersion: 0,
  *         InitializeHandlerEx(handle) {
  *           const nic = { handle, services: adapterServices(handle), dma: null, block: null };
  *           NdisMSetMiniportAttributes(handle, { Header: { Type: 0x9e, Revision: 1, Size: 28 },

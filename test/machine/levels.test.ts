@@ -133,7 +133,7 @@ test("choice C3: waiting at DISPATCH_LEVEL is a violation, and so is suspending 
   const rig: Rig = await open({}, { choices: { policy: "collect" } });
   const { services } = rig.nic;
   assert.throws(() => rig.nic.atDispatch(() => services.wait(services.createEvent())), { code: "WRONG_IRQL" });
-  assert.deepEqual(rig.machine.violations[0]?.bugCheck, { code: 0xc4, parameters: [0x3b, 2, 0, 0] });
+  assert.deepEqual(rig.machine.violations[0]?.bugCheck, { code: 0x7c, parameters: [0x14, 2, 0, 0] });
   services.queueWorkItem(async () => {
     services.raiseIrql(DISPATCH_LEVEL);
     await Promise.resolve();

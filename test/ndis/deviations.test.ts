@@ -61,7 +61,7 @@ test("deviation 4: a table needs two entry points", async () => {
       name: "short",
       DriverEntry: (object, path) =>
         NdisMRegisterMiniportDriver(object, path, null, {
-          Header: { Type: 0x8a, Revision: 1, Size: 0 },
+          Header: { Type: 0x8a, Revision: 1, Size: 136 },
           MajorNdisVersion: 6,
           MinorNdisVersion: 0,
           InitializeHandlerEx: () => NDIS_STATUS_SUCCESS,

@@ -21,6 +21,7 @@ import {
   type AdapterRecord,
   type DriverObjectHandle,
   DriverObjectHandleClass,
+  type DriverObjectRecord,
   environmentOf,
   type NdisEnvironment,
   ShmemError,
@@ -69,7 +70,7 @@ const watched = new WeakSet<NdisEnvironment>();
 
 /** Look at every step of the machine that a driver is loaded into. */
 export function watch(object: DriverObjectHandle): void {
-  const environment = environmentOf(DriverObjectHandleClass.machineOf(object) as NdisEnvironment);
+  const environment = environmentOf((DriverObjectHandleClass.recordOf(object) as DriverObjectRecord).machine);
   if (watched.has(environment)) return;
   watched.add(environment);
   let step = environment.reporter.step;

@@ -82,7 +82,7 @@ test("an NDIS 5 driver asks through its adapter handle and is called back at DIS
   assert.deepEqual(machine.report().handlerErrors, []);
 });
 
-test("an NDIS 5 driver's bug checks are those of 0xD2", async () => {
+test("an NDIS 5 driver's bug checks are those of 0x7C, on a machine that runs NDIS 6", async () => {
   const { machine, five } = await openFive();
   const services = adapterServices(five.handle);
   const before = services.raiseIrql(2 as never);
@@ -93,11 +93,11 @@ test("an NDIS 5 driver's bug checks are those of 0xD2", async () => {
     error = thrown;
   }
   services.lowerIrql(before);
-  assert.deepEqual((error as { bugCheck: unknown }).bugCheck, { code: 0xd2, parameters: [1, 777, 0, 1] });
+  assert.deepEqual((error as { bugCheck: unknown }).bugCheck, { code: 0x7c, parameters: [1, 1, 777, 2] });
   check(machine);
 });
 
-test("an NDIS 5 driver's bad free and its overwriting are 0xD2 too, told apart by their parameters", async () => {
+test("an NDIS 5 driver's bad free and its overwriting are 0x7C/03 and 02", async () => {
   const { machine, five } = await openFive({ guard: true });
   const first = NdisMAllocateSharedMemory(five.handle, 5000, false);
   const address = first.VirtualAddress as VirtualAddress;
@@ -105,7 +105,7 @@ test("an NDIS 5 driver's bad free and its overwriting are 0xD2 too, told apart b
     NdisMFreeSharedMemory(five.handle, 4096, false, (address + 2 ** 20) as VirtualAddress, first.PhysicalAddress);
   const unknown = refused(machine, "NEVER_ALLOCATED", free);
   const page = address + 2 ** 20;
-  assert.deepEqual(unknown.bugCheck, { code: 0xd2, parameters: [1, page, 0, page] });
+  assert.deepEqual(unknown.bugCheck, { code: 0x7c, parameters: [3, 1, page, page] });
   // Past the end of the block: seen by the next allocation.
   const bytes = machine.core.bytes(address, 5000);
   new Uint8Array(bytes.buffer, bytes.byteOffset, 8192)[5003] = 1;
@@ -113,7 +113,7 @@ test("an NDIS 5 driver's bad free and its overwriting are 0xD2 too, told apart b
     () => NdisMAllocateSharedMemory(five.handle, 64, false),
     (error: { code: string; bugCheck: unknown }) => {
       assert.equal(error.code, "OVERRUN");
-      assert.deepEqual(error.bugCheck, { code: 0xd2, parameters: [1, address, 0, address + 5003] });
+      assert.deepEqual(error.bugCheck, { code: 0x7c, parameters: [2, 1, address + 4096, 0] });
       return true;
     },
   );

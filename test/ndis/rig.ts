@@ -136,7 +136,7 @@ export function makeDriver(
     DriverEntry(object, path) {
       watch(object);
       return NdisMRegisterMiniportDriver(object, path, "driver context", {
-        Header: { Type: 0x8a, Revision: 1, Size: 0 },
+        Header: { Type: 0x8a, Revision: 1, Size: 136 },
         MajorNdisVersion: parts.version?.[0] ?? 6,
         MinorNdisVersion: parts.version?.[1] ?? 30,
         InitializeHandlerEx(handle) {

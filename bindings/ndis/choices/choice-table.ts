@@ -52,10 +52,10 @@ export const CHOICES: readonly ChoiceEntry[] = [
   entry(
     "C3",
     "await at DISPATCH_LEVEL or above",
-    "violation",
+    "violation, 0x7C/14",
     null,
     [],
-    "Yielding is the analogue of a blocking wait; Windows' verifier reports waits at raised level.",
+    "Yielding is the analogue of NdisWaitEvent, which is documented to stop at a raised level.",
   ),
   entry(
     "C4",

@@ -24,7 +24,7 @@ import type { Clock, Scheduler, Threads } from "../records/host.js";
 import type { Reporter } from "../records/reporter.js";
 import { type DroppedRequest, type PendingRequest, RESERVED, type RequestRing, WAITING } from "../records/requests.js";
 import { cachedOfTag } from "../records/tag.js";
-import type { Callbacks } from "../verifier/callbacks.js";
+import { type Callbacks, isPromise } from "../verifier/callbacks.js";
 
 const COMPLETE = "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE";
 
@@ -190,10 +190,10 @@ export class Dispatcher {
         callbacks.adapter = adapter;
         const result = this.#call(request, adapter, target);
         done++;
-        const suspended = typeof result === "object" && result !== null && "then" in result;
+        const suspended = isPromise(result);
         if (suspended) this.#follow(adapter, result);
         const levelAfter = irql.current;
-        if (levelAfter !== level) {
+        if (levelAfter !== level || (suspended && level !== PASSIVE_LEVEL)) {
           irql.restoreLevel(level);
           callbacks.checkLevel(adapter, COMPLETE, level, levelAfter, suspended);
         }

@@ -14,6 +14,24 @@ export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 = 1;
 export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 = 2;
 /** Revision of NDIS_MINIPORT_DRIVER_CHARACTERISTICS from NDIS 6.80 on: synchronous OID requests. */
 export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_3 = 3;
+/** Bytes on x64 of revision 1 of NDIS_MINIPORT_DRIVER_CHARACTERISTICS: through CancelOidRequestHandler. */
+export const NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 = 136;
+/** Bytes on x64 of revision 2: through CancelDirectOidRequestHandler. */
+export const NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 = 152;
+/** Bytes on x64 of revision 3: through SynchronousOidRequestHandler. */
+export const NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_3 = 160;
+/** Revision of NDIS_MINIPORT_INIT_PARAMETERS. */
+export const NDIS_MINIPORT_INIT_PARAMETERS_REVISION_1 = 1;
+/** Bytes on x64 of NDIS_MINIPORT_INIT_PARAMETERS. */
+export const NDIS_SIZEOF_MINIPORT_INIT_PARAMETERS_REVISION_1 = 64;
+/** Revision of NDIS_MINIPORT_PAUSE_PARAMETERS. */
+export const NDIS_MINIPORT_PAUSE_PARAMETERS_REVISION_1 = 1;
+/** Bytes of NDIS_MINIPORT_PAUSE_PARAMETERS. */
+export const NDIS_SIZEOF_MINIPORT_PAUSE_PARAMETERS_REVISION_1 = 12;
+/** Revision of NDIS_MINIPORT_RESTART_PARAMETERS. */
+export const NDIS_MINIPORT_RESTART_PARAMETERS_REVISION_1 = 1;
+/** Bytes on x64 of NDIS_MINIPORT_RESTART_PARAMETERS. */
+export const NDIS_SIZEOF_MINIPORT_RESTART_PARAMETERS_REVISION_1 = 20;
 /** Revision of NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES for NDIS 6.0. */
 export const NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1 = 1;
 /** Revision of NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES from NDIS 6.30 on. */
@@ -95,13 +113,13 @@ export type MINIPORT_HALT = (MiniportAdapterContext: unknown, HaltAction: NDIS_H
 /** MiniportShutdownEx. PASSIVE_LEVEL, or HIGH_LEVEL when the action is NdisShutdownBugCheck. Must not free shared memory. */
 export type MINIPORT_SHUTDOWN = (MiniportAdapterContext: unknown, ShutdownAction: NDIS_SHUTDOWN_ACTION) => void;
 
-/** MiniportPause. PASSIVE_LEVEL. */
+/** MiniportPause. PASSIVE_LEVEL. SUCCESS, or PENDING with NdisMPauseComplete later; a pause cannot fail. */
 export type MINIPORT_PAUSE = (
   MiniportAdapterContext: unknown,
   MiniportPauseParameters: NDIS_MINIPORT_PAUSE_PARAMETERS,
 ) => NDIS_STATUS | Promise<NDIS_STATUS>;
 
-/** MiniportRestart. PASSIVE_LEVEL. */
+/** MiniportRestart. PASSIVE_LEVEL. SUCCESS, PENDING with NdisMRestartComplete later, RESOURCES or FAILURE. */
 export type MINIPORT_RESTART = (
   MiniportAdapterContext: unknown,
   MiniportRestartParameters: NDIS_MINIPORT_RESTART_PARAMETERS,
@@ -121,6 +139,8 @@ export interface NDIS_MINIPORT_PAUSE_PARAMETERS {
 export interface NDIS_MINIPORT_RESTART_PARAMETERS {
   /** Type NDIS_OBJECT_TYPE_DEFAULT. */
   readonly Header: Readonly<NDIS_OBJECT_HEADER>;
+  /** The restart attributes; NULL here, so that a driver adds none and modifies none. */
+  readonly RestartAttributes: null;
   /** 0. */
   readonly Flags: number;
 }
@@ -146,7 +166,7 @@ export interface NDIS_MINIPORT_DRIVER_CHARACTERISTICS {
   readonly Header: Readonly<NDIS_OBJECT_HEADER>;
   /** u8: 6. */
   readonly MajorNdisVersion: number;
-  /** u8: an NDIS 6 minor version, 0 to 89. */
+  /** u8: 0, 1, 20, 30, 40, 50, 51, 60, 70, or 80 to 89. */
   readonly MinorNdisVersion: number;
   /** u8: the driver's own version; not looked at. */
   readonly MajorDriverVersion?: number;
@@ -170,6 +190,12 @@ export interface NDIS_MINIPORT_DRIVER_CHARACTERISTICS {
   readonly DevicePnPEventNotifyHandler?: MINIPORT_DEVICE_PNP_EVENT_NOTIFY | null;
   /** MiniportShutdownEx. */
   readonly ShutdownHandlerEx?: MINIPORT_SHUTDOWN | null;
+}
+
+/** Optional handlers of another service than shared memory, told apart by `Header.Type`; accepted and not looked at. */
+export interface NDIS_MINIPORT_OPTIONAL_HANDLERS {
+  /** Type of one of the structures that NdisSetOptionalHandlers takes from a miniport. */
+  readonly Header: Readonly<NDIS_OBJECT_HEADER>;
 }
 
 /** InterfaceType of a NIC on an ISA bus: the one bus whose masters claim a DMA channel. */

@@ -114,9 +114,9 @@ export interface ScatterGatherListBuffer {
 export interface NDIS_SCATTER_GATHER_LIST_PARAMETERS {
   /** Type NDIS_OBJECT_TYPE_DEFAULT. */
   readonly Header: Readonly<NDIS_OBJECT_HEADER>;
-  /** u32: NDIS_SG_LIST_*. */
+  /** u32: reserved for NDIS; not looked at. The direction is told at the free. */
   readonly Flags: number;
-  /** u32: queue that the data belongs to; not looked at. */
+  /** u32: queue that the data belongs to. */
   readonly QueueId: number;
   /** What the memory of the data is used for; not looked at. */
   readonly SharedMemoryUsage: NDIS_SHARED_MEMORY_USAGE;

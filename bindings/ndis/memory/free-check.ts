@@ -16,6 +16,7 @@ import type { Reporter } from "../records/reporter.js";
 import type { RequestRing } from "../records/requests.js";
 import { adapterOfTag, cachedOfTag, TAG_PROVIDER } from "../records/tag.js";
 import * as bugChecks from "../verifier/bug-checks.js";
+import { refuseArgument } from "../verifier/checks.js";
 import type { BlockInfo, Blocks } from "./blocks.js";
 
 /** What a free needs of the machine. */
@@ -55,15 +56,23 @@ export function freeCarefully(
     return;
   }
   if (!isAddress(virtual) || virtual === 0) {
-    refuseArgument(adapter, call, "VirtualAddress", virtual, "address", "must be the start of a block");
+    refuseArgument(reporter, adapter, call, "VirtualAddress", virtual, "must be the start of a block", "address");
     return;
   }
   if (!isAddress(physical)) {
-    refuseArgument(adapter, call, "PhysicalAddress", physical, "address", "must be an integer from 0 to 2^52 - 1");
+    refuseArgument(
+      reporter,
+      adapter,
+      call,
+      "PhysicalAddress",
+      physical,
+      "must be an integer from 0 to 2^52 - 1",
+      "address",
+    );
     return;
   }
   if (typeof cached !== "boolean") {
-    refuseArgument(adapter, call, "Cached", cached, "", "must be true or false");
+    refuseArgument(reporter, adapter, call, "Cached", cached, "must be true or false");
     return;
   }
   const found = blocks.lookup(virtual);
@@ -85,6 +94,18 @@ export function freeCarefully(
   }
   const owner = ownerOfFree(parts, adapter, call, length, cached, physical, found);
   if (owner === null) return;
+  if (isUnderList(owner, found.physical, found.lengthBytes)) {
+    reporter.violate(adapter, {
+      rule: "NoFreeUnderLiveList",
+      code: "WRONG_CONTEXT",
+      call,
+      message: `the block at ${hex(virtual)} is named by a scatter/gather list that has not been freed: the device may still use it`,
+      value: virtual,
+      unit: "address",
+      address: virtual,
+    });
+    return;
+  }
   if (blocks.guard !== null) blocks.bytes.assertReachable();
   if (reporter.log !== null)
     reporter.note(adapter, `${call} ${typeof length === "number" ? length : describeValue(length)} ${hex(virtual)}`);
@@ -93,23 +114,16 @@ export function freeCarefully(
   blocks.free(owner, found, logical, call);
 }
 
-function refuseArgument(
-  adapter: AdapterRecord,
-  call: string,
-  field: string,
-  value: unknown,
-  unit: string,
-  rule: string,
-): void {
-  adapter.machine.reporter.violate(adapter, {
-    rule: "ArgumentsAreValid",
-    code: "INVALID_ARGUMENT",
-    call,
-    message: `${field} ${rule}, got ${describeValue(value)}`,
-    field,
-    value,
-    ...(unit === "" ? {} : { unit }),
-  });
+/** True where a list that the adapter has names a byte of the stretch. The lists are few when blocks are freed. */
+export function isUnderList(adapter: AdapterRecord, physical: number, lengthBytes: number): boolean {
+  const { dma } = adapter;
+  if (dma === null || dma.lists.size === 0) return false;
+  for (const { stretches } of dma.lists.values()) {
+    for (const one of stretches) {
+      if (one.physical < physical + lengthBytes && physical < one.physical + one.lengthBytes) return true;
+    }
+  }
+  return false;
 }
 
 /** The address is not the start of a live block: 0x7C/03, or 0xE6/03 for a second free under the verifier. */

@@ -228,6 +228,6 @@ export function damageFinding(
     address: driverAddress,
     bugCheck: atFree
       ? bugChecks.writtenOutside(damage.code === "UNDERRUN" ? 4 : 5, driverAddress, at)
-      : bugChecks.sharedMemoryCorrupt(adapter, driverAddress, at),
+      : bugChecks.sharedMemoryCorrupt(adapter, at),
   };
 }

@@ -7,6 +7,7 @@ import type { AdapterRecord } from "../records/adapter.js";
 import type { ProviderAllocation } from "../records/allocation.js";
 import type { LogicalMap } from "../records/host.js";
 import type { Reporter } from "../records/reporter.js";
+import { isPromise } from "../verifier/callbacks.js";
 import type { Blocks } from "./blocks.js";
 
 /** What the free needs of the machine. */
@@ -15,6 +16,23 @@ export interface ProviderMemoryParts {
   readonly blocks: Blocks;
   readonly iommu: LogicalMap | null;
   readonly reporter: Reporter;
+}
+
+/** Call a handler of a provider; what it throws is contained (choice C24). A promise is no answer: providers may not wait. */
+export function callProvider(
+  adapter: AdapterRecord,
+  call: string,
+  handler: () => unknown,
+): { readonly value: unknown; readonly failed: boolean } {
+  const { reporter } = adapter.machine;
+  try {
+    const value = handler();
+    if (isPromise(value)) Promise.resolve(value).then(undefined, (error) => reporter.contain(adapter, call, error));
+    return { value, failed: false };
+  } catch (error) {
+    reporter.contain(adapter, call, error);
+    return { value: undefined, failed: true };
+  }
 }
 
 /** Free an allocation: for NdisFreeSharedMemory, and for NDIS when it takes everything back. */
@@ -28,7 +46,10 @@ export function freeAllocation(
   record.freed = true;
   adapter.allocations.delete(record);
   if (record.provider !== null) {
-    record.provider.FreeSharedMemoryHandler(record.provider.ProviderContext, record.providerHandle);
+    const { provider, providerHandle } = record;
+    callProvider(adapter, "FREE_SHARED_MEMORY_HANDLER", () =>
+      provider.FreeSharedMemoryHandler(provider.ProviderContext, providerHandle),
+    );
   } else {
     core.free(record.virtual as VirtualAddress);
     for (const logical of record.mapped) iommu?.unmap(logical);

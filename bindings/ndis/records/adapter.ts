@@ -13,6 +13,7 @@ import {
   type NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
   NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
 } from "../documented/miniport.js";
+import type { NDIS_STATUS } from "../documented/status.js";
 import type { ProviderAllocation } from "./allocation.js";
 import type { DmaRecord } from "./dma.js";
 import type { DriverRecord } from "./driver.js";
@@ -56,6 +57,15 @@ export interface AdapterLimits {
   readonly quotaBytes: number | null;
 }
 
+/** A pause or a restart that is under way. */
+export interface Transition {
+  readonly kind: "pause" | "restart";
+  /** The status of NdisMPauseComplete or NdisMRestartComplete, once it was called. */
+  status: NDIS_STATUS | null;
+  /** The handler returned PENDING: told when the driver completes. */
+  completed: ((status: NDIS_STATUS) => void) | null;
+}
+
 /** What NDIS keeps of an adapter. */
 export class AdapterRecord {
   readonly machine: Machine;
@@ -74,7 +84,11 @@ export class AdapterRecord {
   /** MiniportAdapterContext of the registration attributes. */
   context: unknown = null;
   attributes: NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES | null = null;
+  /** The general attributes have been set: those that follow them may be. */
+  hasGeneralAttributes = false;
   dma: DmaRecord | null = null;
+  /** A MiniportPause or MiniportRestart that is under way; null where none is. */
+  transition: Transition | null = null;
   /** Blocks and bytes (as asked) that belong to the adapter, served and undelivered ones included. */
   liveBlocks = 0;
   liveBytes = 0;

@@ -3,6 +3,7 @@
  *
  * The record does not name its adapter: the adapter has the record, and the handle has both (see `handles.ts`).
  */
+import type { PhysicalRun } from "../../core/api.js";
 import type { DmaHandle } from "../documented/handles.js";
 import { DISPATCH_LEVEL, type KIRQL, PASSIVE_LEVEL } from "../documented/irql.js";
 import type {
@@ -26,6 +27,10 @@ export class CompletionTarget {
 
 /** What NDIS keeps of a scatter/gather list that a driver has. */
 export interface ListRecord {
+  /** Which pair of routines made it, and has to free it. */
+  readonly pair: "NetBuffer" | "ScatterGather";
+  /** The physical stretches that the list names. */
+  readonly stretches: readonly PhysicalRun[];
   /** The NET_BUFFER it was made for; null for a list of NdisBuildScatterGatherList. */
   readonly netBuffer: NET_BUFFER | null;
   /** Logical addresses to unmap at the free. */

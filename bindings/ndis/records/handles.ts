@@ -10,22 +10,21 @@ import type * as documented from "../documented/handles.js";
 import type { AdapterRecord } from "./adapter.js";
 import type { ProviderAllocation } from "./allocation.js";
 import type { DmaRecord } from "./dma.js";
-import type { DriverRecord } from "./driver.js";
+import type { DriverObjectRecord, DriverRecord } from "./driver.js";
 import type { Machine } from "./reporter.js";
 
 /** See `documented.DriverObjectHandle`. */
 export class DriverObjectHandle {
-  readonly #machine: Machine;
-  private constructor(machine: Machine) {
-    this.#machine = machine;
+  readonly #record: DriverObjectRecord;
+  private constructor(record: DriverObjectRecord) {
+    this.#record = record;
     Object.freeze(this);
   }
-  static make(machine: Machine): documented.DriverObjectHandle {
-    return new DriverObjectHandle(machine) as unknown as documented.DriverObjectHandle;
+  static make(record: DriverObjectRecord): documented.DriverObjectHandle {
+    return new DriverObjectHandle(record) as unknown as documented.DriverObjectHandle;
   }
-  /** The machine of a driver object; undefined for anything else. */
-  static machineOf(handle: unknown): Machine | undefined {
-    return typeof handle === "object" && handle !== null && #machine in handle ? handle.#machine : undefined;
+  static recordOf(handle: unknown): DriverObjectRecord | undefined {
+    return typeof handle === "object" && handle !== null && #record in handle ? handle.#record : undefined;
   }
 }
 
@@ -102,7 +101,7 @@ export function handleKind(value: unknown): string {
   if (DmaHandle.recordOf(value) !== undefined) return "a miniport DMA handle";
   if (DriverHandle.recordOf(value) !== undefined) return "a miniport driver handle";
   if (AllocationHandle.recordOf(value) !== undefined) return "an allocation handle";
-  if (DriverObjectHandle.machineOf(value) !== undefined) return "a driver object";
+  if (DriverObjectHandle.recordOf(value) !== undefined) return "a driver object";
   return typeof value === "object" ? "an object that is no handle" : `a ${typeof value}, not a handle`;
 }
 
@@ -110,7 +109,7 @@ export function handleKind(value: unknown): string {
 export function isHandle(value: unknown): boolean {
   return (
     AllocationHandle.recordOf(value) !== undefined ||
-    DriverObjectHandle.machineOf(value) !== undefined ||
+    DriverObjectHandle.recordOf(value) !== undefined ||
     machineOfHandle(value) !== undefined
   );
 }
@@ -121,6 +120,6 @@ export function machineOfHandle(handle: unknown): Machine | undefined {
     AdapterHandle.recordOf(handle)?.machine ??
     DmaHandle.recordOf(handle)?.adapter.machine ??
     DriverHandle.recordOf(handle)?.machine ??
-    DriverObjectHandle.machineOf(handle)
+    DriverObjectHandle.recordOf(handle)?.machine
   );
 }

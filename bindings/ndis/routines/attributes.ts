@@ -7,11 +7,17 @@ import type { AdapterHandle } from "../documented/handles.js";
 import {
   type NDIS_MINIPORT_ADAPTER_ATTRIBUTES,
   type NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
-  NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
+  NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1 as REGISTRATION_BYTES,
 } from "../documented/miniport.js";
 import {
   NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_HARDWARE_ASSIST_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_NATIVE_802_11_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_NDK_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_PACKET_DIRECT_ATTRIBUTES,
   NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES,
 } from "../documented/object-header.js";
 import {
   type NDIS_STATUS,
@@ -23,13 +29,34 @@ import {
 import { type AdapterRecord, INITIALIZING, stateName } from "../records/adapter.js";
 import * as bugChecks from "../verifier/bug-checks.js";
 import { runningCallbacks } from "../verifier/callbacks.js";
-import { adapterOf, headerIsKnown, requireAtMostDispatch, requirePassive } from "../verifier/checks.js";
+import {
+  adapterOf,
+  headerIsKnown,
+  isUnsigned32,
+  refuseArgument,
+  requireAtMostDispatch,
+  requirePassive,
+} from "../verifier/checks.js";
+
+/** Attributes that may follow the general ones, with their revisions. Sources: the pages of the structures. */
+const LATER_ATTRIBUTES: ReadonlyMap<number, number> = new Map([
+  [NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES, 7],
+  [NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_NATIVE_802_11_ATTRIBUTES, 3],
+  [NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_HARDWARE_ASSIST_ATTRIBUTES, 4],
+  [NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_NDK_ATTRIBUTES, 1],
+  [NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_PACKET_DIRECT_ATTRIBUTES, 1],
+]);
+const GENERAL_REVISIONS = 2;
+/** Bytes of an object header: what every structure has at least. */
+const HEADER_BYTES = 4;
 
 /**
- * Tell NDIS about the adapter: registration attributes first, then the others. PASSIVE_LEVEL, from MiniportInitializeEx.
+ * Tell NDIS about the adapter: registration attributes first, then the general ones, then the others. PASSIVE_LEVEL, from
+ * MiniportInitializeEx.
  *
  * SUCCESS, or BAD_VERSION for a header that NDIS does not know (choice C1). Violations: WRONG_IRQL, WRONG_CONTEXT
- * (outside initialize, or registration attributes not first), and those of every handle.
+ * (outside initialize, out of order, attributes of MiniportAddDevice, or a driver of NDIS 5), INVALID_ARGUMENT (0x7C/21,
+ * no attributes), and those of every handle.
  */
 export function NdisMSetMiniportAttributes(
   NdisMiniportHandle: AdapterHandle,
@@ -51,55 +78,72 @@ function setAttributes(
   call: string,
 ): NDIS_STATUS {
   const { reporter } = adapter.machine;
-  const type = attributes?.Header?.Type;
-  if (type === NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES) {
-    const size = NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1;
-    if (!headerIsKnown(reporter, attributes.Header, [size, size])) return NDIS_STATUS_BAD_VERSION;
-    if (adapter.state !== INITIALIZING || adapter.attributes !== null) {
-      reporter.violate(adapter, {
-        rule: "AttributesInInitialize",
-        code: "WRONG_CONTEXT",
-        call,
-        message:
-          adapter.attributes === null
-            ? `registration attributes are set in MiniportInitializeEx, not while the adapter is ${stateName(adapter.state)}`
-            : "the registration attributes are already set",
-      });
-      return NDIS_STATUS_FAILURE;
-    }
+  const header = attributes?.Header;
+  const type = header?.Type;
+  const revisions = LATER_ATTRIBUTES.get(type);
+  const isRegistration = type === NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES;
+  const isGeneral = type === NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES;
+  const isOfAddDevice = type === NDIS_OBJECT_TYPE_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES;
+  if (!isRegistration && !isGeneral && !isOfAddDevice && revisions === undefined) {
+    reporter.violate(adapter, {
+      rule: "ObjectHeader",
+      code: "INVALID_ARGUMENT",
+      call,
+      message: `Header.Type ${describeValue(type)} is none of the attribute structures`,
+      field: "Header.Type",
+      value: type,
+      basis: "documented",
+      bugCheck: bugChecks.badObjectHeader(adapter.driver),
+    });
+    return NDIS_STATUS_FAILURE;
+  }
+  const misplaced = placeOfAttributes(adapter, isRegistration, isGeneral, isOfAddDevice);
+  if (misplaced !== null) {
+    reporter.violate(adapter, { rule: "AttributesInInitialize", code: "WRONG_CONTEXT", call, message: misplaced });
+    return NDIS_STATUS_FAILURE;
+  }
+  const sizes = isRegistration
+    ? [REGISTRATION_BYTES, REGISTRATION_BYTES]
+    : new Array<number>(revisions ?? GENERAL_REVISIONS).fill(HEADER_BYTES);
+  if (!headerIsKnown(reporter, header, sizes, isRegistration)) return NDIS_STATUS_BAD_VERSION;
+  if (isGeneral) adapter.hasGeneralAttributes = true;
+  if (isRegistration) {
     const given = attributes as NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES;
-    adapter.attributes = given;
-    adapter.context = given.MiniportAdapterContext;
-    return NDIS_STATUS_SUCCESS;
-  }
-  if (type === NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES || isLaterAttributes(type)) {
-    if (adapter.attributes === null) {
-      reporter.violate(adapter, {
-        rule: "AttributesInInitialize",
-        code: "WRONG_CONTEXT",
+    const { AttributeFlags, MiniportAdapterContext } = given;
+    if (!isUnsigned32(AttributeFlags)) {
+      refuseArgument(
+        reporter,
+        adapter,
         call,
-        message: "the registration attributes come first",
-      });
+        "AttributeFlags",
+        AttributeFlags,
+        "must be an integer from 0 to 2^32 - 1",
+      );
       return NDIS_STATUS_FAILURE;
     }
-    return NDIS_STATUS_SUCCESS;
+    // A copy: what the driver does to its structure afterwards changes nothing.
+    adapter.attributes = Object.freeze({ ...given, AttributeFlags, MiniportAdapterContext });
+    adapter.context = MiniportAdapterContext;
   }
-  reporter.violate(adapter, {
-    rule: "ObjectHeader",
-    code: "INVALID_ARGUMENT",
-    call,
-    message: `Header.Type ${describeValue(type)} is none of the attribute structures`,
-    field: "Header.Type",
-    value: type,
-    basis: "documented",
-    bugCheck: bugChecks.badObjectHeader(adapter, Number(type) || 0, Number(attributes?.Header?.Revision) || 0),
-  });
-  return NDIS_STATUS_FAILURE;
+  return NDIS_STATUS_SUCCESS;
 }
 
-/** Offload, 802.11, hardware assist and add-device attributes: accepted unread. */
-function isLaterAttributes(type: unknown): boolean {
-  return typeof type === "number" && type >= 0xa0 && type <= 0xa5;
+/** What is wrong with the place of an attributes structure; null where it is right. */
+function placeOfAttributes(
+  adapter: AdapterRecord,
+  isRegistration: boolean,
+  isGeneral: boolean,
+  isOfAddDevice: boolean,
+): string | null {
+  if (adapter.driver.ndis5) return "a driver of NDIS 5 calls NdisMSetAttributesEx";
+  if (isOfAddDevice) return "these attributes belong to MiniportAddDevice, which a driver does not have here";
+  if (adapter.state !== INITIALIZING) {
+    return `attributes are set in MiniportInitializeEx, not while the adapter is ${stateName(adapter.state)}`;
+  }
+  const registered = adapter.attributes !== null;
+  if (isRegistration) return registered ? "the registration attributes are already set" : null;
+  if (!registered) return "the registration attributes come first";
+  return isGeneral || adapter.hasGeneralAttributes ? null : "the general attributes come before these";
 }
 
 /** The platform's alignment for device buffers, bytes (choice C11). PASSIVE_LEVEL, after the DMA registration. */

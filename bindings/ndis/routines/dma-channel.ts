@@ -13,6 +13,7 @@
 import { describeValue } from "../../values.js";
 import { environmentOf } from "../dispatch/environment.js";
 import { endRegistration, isRightPlace, nothingIsLive, registerDma } from "../dispatch/registration.js";
+import { Compatible, MaximumDmaSpeed, MaximumDmaWidth, Width8Bits } from "../documented/dma-channel.js";
 import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
 import { NdisInterfaceIsa } from "../documented/miniport.js";
 import {
@@ -23,9 +24,9 @@ import {
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "../records/adapter.js";
+import { type AdapterRecord, HALTING, INITIALIZING, SHUTDOWN, stateName } from "../records/adapter.js";
 import { DmaRecord } from "../records/dma.js";
-import { adapterOf, dmaOf, refuseHandle, requireBoolean, requirePassive } from "../verifier/checks.js";
+import { adapterOf, dmaOf, isUnsigned32, refuseHandle, requireBoolean, requirePassive } from "../verifier/checks.js";
 
 /** The last byte that 24 address lines reach: what an ISA device has that does not say 32. */
 const HIGHEST_OF_24_LINES = 2 ** 24 - 1;
@@ -39,9 +40,9 @@ export interface NDIS_DMA_DESCRIPTION {
   readonly AutoInitialize?: boolean;
   /** True: `DmaChannel` is the one to claim. Otherwise none is named, and none is claimed from anybody. */
   readonly DmaChannelSpecified?: boolean;
-  /** DMA_WIDTH; programs the controller; not looked at. */
+  /** DMA_WIDTH: Width8Bits to Width64Bits; programs the controller. */
   readonly DmaWidth?: number;
-  /** DMA_SPEED; programs the controller; not looked at. */
+  /** DMA_SPEED: Compatible to TypeF; programs the controller. */
   readonly DmaSpeed?: number;
   /** Of a bus that is no longer supported: 0. */
   readonly DmaPort?: number;
@@ -129,13 +130,12 @@ function wrongArgument(description: unknown, maximumLength: unknown): readonly [
   if (maximumLength !== -1 && !isUnsigned32(maximumLength)) return ["MaximumLength", maximumLength];
   if (typeof description !== "object" || description === null) return ["DmaDescription", description];
   const { DmaChannelSpecified, DmaChannel = 0, DmaPort = 0 } = description as NDIS_DMA_DESCRIPTION;
+  const { DmaWidth = Width8Bits, DmaSpeed = Compatible } = description as NDIS_DMA_DESCRIPTION;
+  if (!isUnsigned32(DmaWidth) || DmaWidth >= MaximumDmaWidth) return ["DmaDescription.DmaWidth", DmaWidth];
+  if (!isUnsigned32(DmaSpeed) || DmaSpeed >= MaximumDmaSpeed) return ["DmaDescription.DmaSpeed", DmaSpeed];
   if (DmaPort !== 0) return ["DmaDescription.DmaPort", DmaPort];
   if (DmaChannelSpecified === true && !isUnsigned32(DmaChannel)) return ["DmaDescription.DmaChannel", DmaChannel];
   return null;
-}
-
-function isUnsigned32(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
 }
 
 /**
@@ -156,7 +156,12 @@ export function NdisMDeregisterDmaChannel(MiniportDmaHandle: DmaHandle): void {
     return;
   }
   const { state } = adapter;
-  if (state !== INITIALIZING && state !== HALTING && reporter.choices.deregistrationOutside === "violation") {
+  if (
+    state !== INITIALIZING &&
+    state !== HALTING &&
+    state !== SHUTDOWN &&
+    reporter.choices.deregistrationOutside === "violation"
+  ) {
     reporter.violate(adapter, {
       rule: "DeregisterDmaInHalt",
       code: "WRONG_CONTEXT",

@@ -9,7 +9,10 @@
 import { environmentOf } from "../dispatch/environment.js";
 import { registerDma } from "../dispatch/registration.js";
 import type { AdapterHandle, DriverObjectHandle } from "../documented/handles.js";
-import { NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER } from "../documented/miniport.js";
+import {
+  NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
+  NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1,
+} from "../documented/miniport.js";
 import { NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS } from "../documented/object-header.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "../documented/physical.js";
 import type { MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE } from "../documented/scatter-gather.js";
@@ -27,7 +30,16 @@ import { type AdapterRecord, INITIALIZING, stateName } from "../records/adapter.
 import { DmaRecord } from "../records/dma.js";
 import { DriverRecord } from "../records/driver.js";
 import * as handles from "../records/handles.js";
-import { adapterOf, refuseHandle, requireAtMostDispatch, requireBoolean, requirePassive } from "../verifier/checks.js";
+import { ndis5Call } from "../verifier/bug-checks.js";
+import {
+  adapterOf,
+  isUnsigned32,
+  refuseArgument,
+  requireAtMostDispatch,
+  requireBoolean,
+  requirePassive,
+} from "../verifier/checks.js";
+import { enterRegistration } from "./driver.js";
 import { requestShared } from "./shared-memory.js";
 
 /** The attribute word of NDIS 5 is another encoding: BUS_MASTER is 0x8 there. */
@@ -57,15 +69,9 @@ export function NdisMRegisterMiniport(
   MiniportCharacteristics: NDIS_MINIPORT_CHARACTERISTICS,
 ): NDIS_STATUS {
   const call = "NdisMRegisterMiniport";
-  const machine = handles.DriverObjectHandle.machineOf(NdisWrapperHandle);
-  if (machine === undefined) {
-    refuseHandle(NdisWrapperHandle, call, "the wrapper handle, which is the driver object");
-    return NDIS_STATUS_FAILURE;
-  }
-  const { drivers, reporter } = environmentOf(machine);
-  reporter.step++;
-  reporter.assertAlive();
-  if (!requirePassive(reporter, null, call)) return NDIS_STATUS_FAILURE;
+  const object = enterRegistration(NdisWrapperHandle, call, "the wrapper handle, which is the driver object");
+  if (object === null) return NDIS_STATUS_FAILURE;
+  const { drivers, reporter } = environmentOf(object.machine);
   const table = MiniportCharacteristics;
   if (typeof table?.InitializeHandler !== "function" || typeof table.HaltHandler !== "function") {
     return NDIS_STATUS_BAD_CHARACTERISTICS;
@@ -73,22 +79,29 @@ export function NdisMRegisterMiniport(
   if (table.MajorNdisVersion !== 5) return NDIS_STATUS_BAD_VERSION;
   const { InitializeHandler, HaltHandler, AllocateCompleteHandler = null } = table;
   const asSix = Object.freeze({
-    Header: Object.freeze({ Type: NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS, Revision: 1, Size: 0 }),
+    Header: Object.freeze({
+      Type: NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
+      Revision: 1,
+      Size: NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1,
+    }),
     MajorNdisVersion: table.MajorNdisVersion,
     MinorNdisVersion: table.MinorNdisVersion,
     InitializeHandlerEx: (handle: AdapterHandle) => InitializeHandler(handle),
     HaltHandlerEx: (context: unknown) => HaltHandler(context),
   });
-  drivers.push(
-    new DriverRecord(machine, handles.DriverHandle.make, NdisWrapperHandle, asSix, null, true, AllocateCompleteHandler),
-  );
+  const number = drivers.length + 1;
+  const make = handles.DriverHandle.make;
+  const driver = new DriverRecord(object.machine, make, number, object, asSix, null, true, AllocateCompleteHandler);
+  drivers.push(driver);
+  object.drivers.push(driver);
   if (reporter.log !== null) reporter.note(null, `${call} -> SUCCESS`);
   return NDIS_STATUS_SUCCESS;
 }
 
 /**
  * Tell NDIS about an NDIS 5 adapter. PASSIVE_LEVEL, in MiniportInitialize, before anything that claims DMA.
- * Violations: WRONG_IRQL, WRONG_CONTEXT (elsewhere), and those of every handle.
+ * Violations: WRONG_IRQL, WRONG_CONTEXT (elsewhere; 0x7C/15 for a driver of NDIS 6), INVALID_ARGUMENT, and those of every
+ * handle.
  */
 export function NdisMSetAttributesEx(
   MiniportAdapterHandle: AdapterHandle,
@@ -102,6 +115,21 @@ export function NdisMSetAttributesEx(
   if (adapter === null) return;
   const { reporter } = adapter.machine;
   if (!requirePassive(reporter, adapter, call)) return;
+  if (!adapter.driver.ndis5) {
+    reporter.violate(adapter, {
+      rule: "Ndis6CallsOnly",
+      code: "WRONG_CONTEXT",
+      call,
+      message: `${call} is reserved for drivers of NDIS 5; this one registered for NDIS 6`,
+      basis: "documented",
+      bugCheck: ndis5Call(adapter),
+    });
+    return;
+  }
+  if (!isUnsigned32(AttributeFlags)) {
+    refuseArgument(reporter, adapter, call, "AttributeFlags", AttributeFlags, "must be an integer from 0 to 2^32 - 1");
+    return;
+  }
   if (adapter.state !== INITIALIZING || adapter.attributes !== null) {
     reporter.violate(adapter, {
       rule: "AttributesInInitialize",

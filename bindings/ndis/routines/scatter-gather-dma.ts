@@ -28,10 +28,18 @@ import {
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import { type AdapterRecord, HALTING, INITIALIZING, stateName } from "../records/adapter.js";
+import { type AdapterRecord, HALTING, INITIALIZING, SHUTDOWN, stateName } from "../records/adapter.js";
 import { DmaRecord } from "../records/dma.js";
 import * as bugChecks from "../verifier/bug-checks.js";
-import { adapterOf, dmaOf, headerIsKnown, refuseHandle, requirePassive } from "../verifier/checks.js";
+import {
+  adapterOf,
+  dmaOf,
+  headerIsKnown,
+  isUnsigned32,
+  refuseHandle,
+  requirePassive,
+  writeOut,
+} from "../verifier/checks.js";
 
 const KNOWN_FLAGS = NDIS_SG_DMA_64_BIT_ADDRESS | NDIS_SG_DMA_V3_HAL_API | NDIS_SG_DMA_HYBRID_DMA;
 
@@ -80,7 +88,7 @@ function register(adapter: AdapterRecord, description: NDIS_SG_DMA_DESCRIPTION, 
       field: "DmaDescription.Header.Type",
       value: header?.Type,
       basis: "documented",
-      bugCheck: bugChecks.badObjectHeader(adapter, Number(header?.Type) || 0, Number(header?.Revision) || 0),
+      bugCheck: bugChecks.badObjectHeader(adapter.driver),
     });
     return NDIS_STATUS_INVALID_PARAMETER;
   }
@@ -100,13 +108,12 @@ function register(adapter: AdapterRecord, description: NDIS_SG_DMA_DESCRIPTION, 
   if (adapter.dma !== null) return NDIS_STATUS_RESOURCES;
   if (environment.faults?.strikes("registration", adapter.number, 0) === true) return NDIS_STATUS_RESOURCES;
   const wide = (Flags & NDIS_SG_DMA_64_BIT_ADDRESS) !== 0;
+  // Written first: a description that does not take it leaves no registration behind.
+  const listBytes = worstCaseListBytes(MaximumPhysicalMapping, choices.sgListLayout);
+  if (!writeOut(reporter, adapter, call, description, "ScatterGatherListSize", listBytes))
+    return NDIS_STATUS_INVALID_PARAMETER;
   registerDma(adapter, new DmaRecord(wide, MaximumPhysicalMapping, complete, process));
-  description.ScatterGatherListSize = worstCaseListBytes(MaximumPhysicalMapping, choices.sgListLayout);
   return NDIS_STATUS_SUCCESS;
-}
-
-function isUnsigned32(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
 }
 
 /**
@@ -126,7 +133,7 @@ export function NdisMDeregisterScatterGatherDma(NdisMiniportDmaHandle: DmaHandle
     refuseHandle(NdisMiniportDmaHandle, call, "the handle that NdisMRegisterScatterGatherDma gave");
     return;
   }
-  if (adapter.state !== INITIALIZING && adapter.state !== HALTING) {
+  if (adapter.state !== INITIALIZING && adapter.state !== HALTING && adapter.state !== SHUTDOWN) {
     if (reporter.choices.deregistrationOutside === "violation") {
       reporter.violate(adapter, {
         rule: "DeregisterDmaInHalt",

@@ -4,12 +4,19 @@
  * A block of this pair has a handle, may be physically scattered, prefers a NUMA node, and goes back through its own free.
  * Without a registered provider the memory comes from the HAL path (choice C34): one element, SharedMemoryHandle NULL.
  */
-import { hex } from "../../addresses.js";
+import { hex, type VirtualAddress } from "../../addresses.js";
+import type { PhysicalRun } from "../../core/api.js";
 import { environmentOf } from "../dispatch/environment.js";
 import { listBytes } from "../documented/codec.js";
 import type { AdapterHandle, AllocationHandle, DriverHandle } from "../documented/handles.js";
+import type { NDIS_MINIPORT_OPTIONAL_HANDLERS } from "../documented/miniport.js";
 import {
+  NDIS_OBJECT_TYPE_CO_CALL_MANAGER_OPTIONAL_HANDLERS,
+  NDIS_OBJECT_TYPE_CO_MINIPORT_CHARACTERISTICS,
   NDIS_OBJECT_TYPE_DEFAULT,
+  NDIS_OBJECT_TYPE_MINIPORT_PNP_CHARACTERISTICS,
+  NDIS_OBJECT_TYPE_MINIPORT_SS_CHARACTERISTICS,
+  NDIS_OBJECT_TYPE_NDK_PROVIDER_CHARACTERISTICS,
   NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
 } from "../documented/object-header.js";
 import type { NDIS_PHYSICAL_ADDRESS } from "../documented/physical.js";
@@ -18,6 +25,7 @@ import {
   MM_ANY_NODE_OK,
   NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS,
   type NDIS_SHARED_MEMORY_PARAMETERS,
+  NDIS_SHARED_MEMORY_PARAMETERS_REVISION_2,
   type NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
   NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_1,
   NDIS_SIZEOF_SHARED_MEMORY_PARAMETERS_REVISION_2,
@@ -28,17 +36,29 @@ import {
   type NDIS_STATUS,
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_INVALID_PARAMETER,
+  NDIS_STATUS_NOT_SUPPORTED,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
   statusName,
 } from "../documented/status.js";
-import { freeAllocation } from "../memory/provider-memory.js";
+import { callProvider, freeAllocation } from "../memory/provider-memory.js";
 import { type AdapterRecord, SHUTDOWN } from "../records/adapter.js";
 import { ProviderAllocation } from "../records/allocation.js";
 import * as handles from "../records/handles.js";
 import { TAG_PROVIDER } from "../records/tag.js";
 import { freeInvalid } from "../verifier/bug-checks.js";
-import { adapterOf, driverOf, headerIsKnown, refuseHandle, requireLength, requirePassive } from "../verifier/checks.js";
+import {
+  adapterOf,
+  driverOf,
+  headerIsKnown,
+  isUnsigned32,
+  judgeStatus,
+  refuseHandle,
+  refuseInShutdown,
+  requireLength,
+  requirePassive,
+  writeOut,
+} from "../verifier/checks.js";
 
 /** What NdisAllocateSharedMemory returns (deviation 1). */
 export interface AllocateSharedMemory620Result {
@@ -48,29 +68,52 @@ export interface AllocateSharedMemory620Result {
   readonly AllocationHandle: AllocationHandle | null;
 }
 
+/** Structures of optional handlers that a miniport may register and that have no effect on memory. Source: the page. */
+const OTHER_OPTIONAL_HANDLERS: readonly number[] = [
+  NDIS_OBJECT_TYPE_CO_MINIPORT_CHARACTERISTICS,
+  NDIS_OBJECT_TYPE_MINIPORT_PNP_CHARACTERISTICS,
+  NDIS_OBJECT_TYPE_CO_CALL_MANAGER_OPTIONAL_HANDLERS,
+  NDIS_OBJECT_TYPE_NDK_PROVIDER_CHARACTERISTICS,
+  NDIS_OBJECT_TYPE_MINIPORT_SS_CHARACTERISTICS,
+];
+
 /**
- * Register a driver as provider of shared memory. PASSIVE_LEVEL, from SetOptionsHandler.
+ * Register optional handlers of a driver, above all as provider of shared memory. PASSIVE_LEVEL, from MiniportSetOptions.
  *
- * SUCCESS; INVALID_PARAMETER for characteristics that are none. Violations: WRONG_IRQL and those of every handle.
+ * SUCCESS, for a provider of shared memory and for the structures of other services that a miniport may register, which
+ * are not looked at; NOT_SUPPORTED for a driver of NDIS 5; FAILURE for characteristics that are none. Violations:
+ * WRONG_IRQL, WRONG_CONTEXT (outside MiniportSetOptions), and those of every handle.
  */
 export function NdisSetOptionalHandlers(
   NdisHandle: DriverHandle,
-  OptionalHandlers: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS,
+  OptionalHandlers: NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS | NDIS_MINIPORT_OPTIONAL_HANDLERS,
 ): NDIS_STATUS {
   const call = "NdisSetOptionalHandlers";
   const driver = driverOf(NdisHandle, call);
   if (driver === null) return NDIS_STATUS_FAILURE;
-  if (!requirePassive(driver.machine.reporter, null, call)) return NDIS_STATUS_FAILURE;
-  const given = OptionalHandlers;
+  const { reporter } = driver.machine;
+  if (!requirePassive(reporter, null, call)) return NDIS_STATUS_FAILURE;
+  if (driver.ndis5) return NDIS_STATUS_NOT_SUPPORTED;
+  if (!driver.inSetOptions) {
+    reporter.violate(null, {
+      rule: "OptionalHandlersInSetOptions",
+      code: "WRONG_CONTEXT",
+      call,
+      message: `a miniport driver calls ${call} in MiniportSetOptions`,
+      basis: "documented",
+    });
+    return NDIS_STATUS_FAILURE;
+  }
+  const type = OptionalHandlers?.Header?.Type;
+  if (OTHER_OPTIONAL_HANDLERS.includes(type)) return NDIS_STATUS_SUCCESS;
+  const given = OptionalHandlers as NDIS_SHARED_MEMORY_PROVIDER_CHARACTERISTICS;
   if (
-    given?.Header?.Type !== NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS ||
-    !headerIsKnown(driver.machine.reporter, given.Header, [
-      NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1,
-    ]) ||
+    type !== NDIS_OBJECT_TYPE_SHARED_MEMORY_PROVIDER_CHARACTERISTICS ||
+    !headerIsKnown(reporter, given.Header, [NDIS_SIZEOF_SHARED_MEMORY_PROVIDER_CHARACTERISTICS_REVISION_1]) ||
     typeof given.AllocateSharedMemoryHandler !== "function" ||
     typeof given.FreeSharedMemoryHandler !== "function"
   ) {
-    return NDIS_STATUS_INVALID_PARAMETER;
+    return NDIS_STATUS_FAILURE;
   }
   driver.provider = Object.freeze({ ...given });
   return NDIS_STATUS_SUCCESS;
@@ -116,13 +159,14 @@ function allocate(
   const { dma, machine } = adapter;
   const { reporter } = machine;
   if (!requirePassive(reporter, adapter, call)) return NDIS_STATUS_FAILURE;
-  if (adapter.state === SHUTDOWN || dma === null) {
+  if (adapter.state === SHUTDOWN && !refuseInShutdown(adapter, call)) return NDIS_STATUS_FAILURE;
+  if (dma === null) {
     reporter.violate(adapter, {
-      rule: dma === null ? "RegisterBeforeUse" : "NothingInShutdown",
-      code: dma === null ? "NOT_REGISTERED" : "WRONG_CONTEXT",
+      rule: "RegisterBeforeUse",
+      code: "NOT_REGISTERED",
       call,
-      message: dma === null ? "NdisMRegisterScatterGatherDma comes first" : "nothing is allocated in shutdown",
-      basis: dma === null ? "documented" : "choice",
+      message: "NdisMRegisterScatterGatherDma comes first",
+      basis: "documented",
     });
     return NDIS_STATUS_FAILURE;
   }
@@ -131,21 +175,40 @@ function allocate(
     return NDIS_STATUS_INVALID_PARAMETER;
   }
   if (!requireLength(adapter, call, given.Length)) return NDIS_STATUS_INVALID_PARAMETER;
-  const { Usage, PreferredNode, Flags } = given;
-  const anyNode = PreferredNode === MM_ANY_NODE_OK;
-  if (
-    (Flags & ~NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) !== 0 ||
-    !(Usage > NdisSharedMemoryUsageUndefined && Usage < NdisSharedMemoryUsageMax) ||
-    !(anyNode || (Number.isInteger(PreferredNode) && PreferredNode >= 0 && PreferredNode <= 65535)) ||
-    typeof given.SGListBuffer !== "object" ||
-    given.SGListBuffer === null
-  ) {
-    return NDIS_STATUS_INVALID_PARAMETER;
-  }
+  if (!areParameters(given)) return NDIS_STATUS_INVALID_PARAMETER;
   const { provider } = adapter.driver;
   if (provider !== null) return allocateFromProvider(adapter, given, provider, call);
   return allocateFromCore(adapter, given, dma.addresses64, call);
 }
+
+/** Flags, usage, node, queue, port and list buffer as the page allows them. */
+function areParameters(given: NDIS_SHARED_MEMORY_PARAMETERS): boolean {
+  const { Usage, PreferredNode, Flags, QueueId, SGListBuffer, SGListBufferLength, VPortId } = given;
+  const anyNode = PreferredNode === MM_ANY_NODE_OK;
+  const hasPort = given.Header.Revision >= NDIS_SHARED_MEMORY_PARAMETERS_REVISION_2;
+  return (
+    isUnsigned32(Flags) &&
+    (Flags & ~NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) === 0 &&
+    isUnsigned32(QueueId) &&
+    Number.isInteger(Usage) &&
+    Usage > NdisSharedMemoryUsageUndefined &&
+    Usage < NdisSharedMemoryUsageMax &&
+    (anyNode || (isUnsigned32(PreferredNode) && PreferredNode <= 65535)) &&
+    isUnsigned32(SGListBufferLength) &&
+    (!hasPort || VPortId === undefined || isUnsigned32(VPortId)) &&
+    typeof SGListBuffer === "object" &&
+    SGListBuffer !== null
+  );
+}
+
+const ALLOCATE = "ALLOCATE_SHARED_MEMORY_HANDLER";
+/** What ALLOCATE_SHARED_MEMORY_HANDLER may return. Source: its page. */
+const PROVIDER_STATUSES: readonly NDIS_STATUS[] = [
+  NDIS_STATUS_SUCCESS,
+  NDIS_STATUS_RESOURCES,
+  NDIS_STATUS_FAILURE,
+  NDIS_STATUS_INVALID_PARAMETER,
+];
 
 function allocateFromProvider(
   adapter: AdapterRecord,
@@ -155,9 +218,23 @@ function allocateFromProvider(
 ): NDIS_STATUS | ProviderAllocation {
   const { reporter } = adapter.machine;
   if (reporter.log !== null) reporter.note(adapter, `${call} asks the provider`);
-  const { Status, SharedMemoryProviderContext } = provider.AllocateSharedMemoryHandler(provider.ProviderContext, given);
-  if (Status !== NDIS_STATUS_SUCCESS) return Status;
-  return kept(adapter, given.Length, 0, provider, SharedMemoryProviderContext, []);
+  const answer = callProvider(adapter, ALLOCATE, () =>
+    provider.AllocateSharedMemoryHandler(provider.ProviderContext, given),
+  );
+  // Out parameters are fields of the answer (deviation 1): what is no answer has no status.
+  let handed: unknown;
+  let value: unknown;
+  try {
+    const fields = answer.value as { readonly Status?: unknown; readonly SharedMemoryProviderContext?: unknown };
+    value = fields?.Status;
+    handed = fields?.SharedMemoryProviderContext;
+  } catch (error) {
+    reporter.contain(adapter, ALLOCATE, error);
+    return NDIS_STATUS_FAILURE;
+  }
+  const status = judgeStatus(reporter, adapter, ALLOCATE, value, answer.failed, PROVIDER_STATUSES);
+  if (status !== NDIS_STATUS_SUCCESS) return status;
+  return kept(adapter, given.Length, 0, provider, handed, []);
 }
 
 function allocateFromCore(
@@ -169,10 +246,11 @@ function allocateFromCore(
   const environment = environmentOf(adapter.machine);
   const { core, choices } = environment;
   const contiguous = (given.Flags & NDIS_SHARED_MEM_PARAMETERS_CONTIGUOUS) !== 0;
-  if (environment.faults?.strikes("synchronous", adapter.number, given.Length) === true) return NDIS_STATUS_RESOURCES;
-  if (!environment.allocationService.withinLimits(adapter, given.Length)) return NDIS_STATUS_RESOURCES;
+  const lengthBytes = given.Length;
+  if (environment.faults?.strikes("synchronous", adapter.number, lengthBytes) === true) return NDIS_STATUS_RESOURCES;
+  if (!environment.allocationService.withinLimits(adapter, lengthBytes)) return NDIS_STATUS_RESOURCES;
   environment.blocks.bytes.assertReachable();
-  const virtual = core.allocate(given.Length, {
+  const virtual = core.allocate(lengthBytes, {
     contiguous,
     tag: adapter.tag + TAG_PROVIDER,
     ...(addresses64 ? {} : { highest: adapter.highest }),
@@ -183,33 +261,52 @@ function allocateFromCore(
     return NDIS_STATUS_RESOURCES;
   }
   const several = !contiguous && choices.elementsWithoutProvider === "several";
-  const stretches = core.runs(virtual, given.Length).flatMap((run) => (several ? byPage(run) : [run]));
-  if (given.SGListBufferLength < listBytes(stretches.length, choices.sgListLayout)) {
+  const stretches = core.runs(virtual, lengthBytes).flatMap((run) => (several ? byPage(run) : [run]));
+  const mapped = answerWith(adapter, given, virtual, stretches, call);
+  if (mapped === null) {
     core.free(virtual);
     return NDIS_STATUS_INVALID_PARAMETER;
   }
-  const { iommu } = environment;
-  const elements: SCATTER_GATHER_ELEMENT[] = stretches.map((run) => ({
-    Address: (iommu === null
-      ? run.physical
-      : iommu.map(adapter.number, run.physical, run.lengthBytes, "both")) as NDIS_PHYSICAL_ADDRESS,
-    Length: run.lengthBytes,
-  }));
-  given.VirtualAddress = virtual;
-  given.SharedMemoryHandle = null;
-  given.SGListBuffer.NumberOfElements = elements.length;
-  given.SGListBuffer.Elements = elements;
   for (const run of stretches) environment.blocks.fillRun(run.physical, run.lengthBytes);
-  environment.blocks.counted(adapter, virtual, given.Length, call);
-  const mapped = iommu === null ? [] : elements.map((element) => element.Address);
-  return kept(adapter, given.Length, virtual, null, null, mapped);
+  environment.blocks.counted(adapter, virtual, lengthBytes, call);
+  return kept(adapter, lengthBytes, virtual, null, null, mapped);
+}
+
+/**
+ * Write the out fields of the parameters: the logical addresses to unmap at the free. Null, with nothing mapped, where the
+ * list buffer is too small (choice C35) or the structure cannot be written.
+ */
+function answerWith(
+  adapter: AdapterRecord,
+  given: NDIS_SHARED_MEMORY_PARAMETERS,
+  virtual: VirtualAddress,
+  stretches: readonly PhysicalRun[],
+  call: string,
+): readonly number[] | null {
+  const { choices, iommu, reporter } = environmentOf(adapter.machine);
+  const { SGListBuffer } = given;
+  if (given.SGListBufferLength < listBytes(stretches.length, choices.sgListLayout)) return null;
+  const mapped: number[] = [];
+  const elements: SCATTER_GATHER_ELEMENT[] = stretches.map((run) => {
+    const logical = iommu === null ? run.physical : iommu.map(adapter.number, run.physical, run.lengthBytes, "both");
+    if (iommu !== null) mapped.push(logical);
+    return { Address: logical as number as NDIS_PHYSICAL_ADDRESS, Length: run.lengthBytes };
+  });
+  const written =
+    writeOut(reporter, adapter, call, given, "VirtualAddress", virtual) &&
+    writeOut(reporter, adapter, call, given, "SharedMemoryHandle", null) &&
+    writeOut(reporter, adapter, call, SGListBuffer, "NumberOfElements", elements.length) &&
+    writeOut(reporter, adapter, call, SGListBuffer, "Elements", elements);
+  if (written) return mapped;
+  for (const logical of mapped) iommu?.unmap(logical);
+  return null;
 }
 
 /** A run cut at page boundaries. */
-function byPage(run: { readonly physical: number; readonly lengthBytes: number }): (typeof run)[] {
-  const pieces: { physical: number; lengthBytes: number }[] = [];
+function byPage(run: PhysicalRun): PhysicalRun[] {
+  const pieces: PhysicalRun[] = [];
   for (let done = 0; done < run.lengthBytes; ) {
-    const physical = run.physical + done;
+    const physical = (run.physical + done) as PhysicalRun["physical"];
     const lengthBytes = Math.min(run.lengthBytes - done, 4096 - (physical % 4096));
     pieces.push({ physical, lengthBytes });
     done += lengthBytes;

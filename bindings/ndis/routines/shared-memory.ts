@@ -12,7 +12,7 @@ import { environmentOf } from "../dispatch/environment.js";
 import type { AdapterHandle, DmaHandle } from "../documented/handles.js";
 import type { NDIS_PHYSICAL_ADDRESS, PVOID } from "../documented/physical.js";
 import { type NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING } from "../documented/status.js";
-import { freeCarefully } from "../memory/free-check.js";
+import { freeCarefully, isUnderList } from "../memory/free-check.js";
 import { type AdapterRecord, HALTING, INITIALIZING, SHUTDOWN, stateName } from "../records/adapter.js";
 import type { CompletionTarget } from "../records/dma.js";
 import type { PendingRequest } from "../records/requests.js";
@@ -219,7 +219,8 @@ export function NdisMFreeSharedMemory(
     typeof Cached !== "boolean" ||
     !blocks.plain ||
     ring.isUndelivered(VirtualAddress) ||
-    !blocks.matches(VirtualAddress, PhysicalAddress)
+    !blocks.matches(VirtualAddress, PhysicalAddress) ||
+    (adapter.dma !== null && adapter.dma.lists.size > 0 && isUnderList(adapter, PhysicalAddress, Length))
   ) {
     freeCarefully(environment, adapter, call, Length, Cached, VirtualAddress, PhysicalAddress);
     return;

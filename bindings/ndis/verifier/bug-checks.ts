@@ -2,14 +2,15 @@
  * Bug checks: the codes and parameters that Windows documents for this family, and where we borrow one.
  *
  * Each function builds one row of the table in docs/ndis.md. A miniport block has no address here; its place among the
- * parameters is taken by the number of the adapter. Drivers of NDIS 5 get the older 0xD2 in the three cases that it has.
+ * parameters is taken by the number of the adapter, a driver block's by that of the driver, and an object of JavaScript has
+ * 0: `value` of the violation is the object. 0xD2, the older code of three of the cases, is documented for Windows 2000 and
+ * XP alone; what runs NDIS 6 drivers gives 0x7C to drivers of NDIS 5 too.
  */
 import type { AdapterRecord } from "../records/adapter.js";
+import type { DriverRecord } from "../records/driver.js";
 import type { BugCheck } from "../records/reporter.js";
 
 const BUGCODE_NDIS_DRIVER = 0x7c;
-const BUGCODE_ID_DRIVER = 0xd2;
-const DRIVER_VERIFIER_DETECTED_VIOLATION = 0xc4;
 const DRIVER_VERIFIER_DMA_VIOLATION = 0xe6;
 
 function bugCheck(code: number, p1: number, p2 = 0, p3 = 0, p4 = 0): BugCheck {
@@ -22,25 +23,43 @@ function pageOf(address: number): number {
 
 /** Synchronous allocation at raised level. Documented. */
 export function allocateAtHighIrql(adapter: AdapterRecord, lengthBytes: number, irql: number): BugCheck {
-  if (adapter.driver.ndis5) return bugCheck(BUGCODE_ID_DRIVER, adapter.number, lengthBytes, 0, 1);
   return bugCheck(BUGCODE_NDIS_DRIVER, 0x01, adapter.number, lengthBytes, irql);
 }
 
 /** A damaged page found during a later allocation. Documented. */
-export function sharedMemoryCorrupt(adapter: AdapterRecord, address: number, damaged: number): BugCheck {
-  if (adapter.driver.ndis5) return bugCheck(BUGCODE_ID_DRIVER, adapter.number, pageOf(address), 0, damaged);
+export function sharedMemoryCorrupt(adapter: AdapterRecord, damaged: number): BugCheck {
   return bugCheck(BUGCODE_NDIS_DRIVER, 0x02, adapter.number, pageOf(damaged), 0);
 }
 
 /** Freeing what is not an allocation, or no longer. Documented. */
 export function freeInvalid(adapter: AdapterRecord, address: number): BugCheck {
-  if (adapter.driver.ndis5) return bugCheck(BUGCODE_ID_DRIVER, adapter.number, pageOf(address), 0, address);
   return bugCheck(BUGCODE_NDIS_DRIVER, 0x03, adapter.number, pageOf(address), address);
 }
 
-/** An object header of the wrong type. Documented neighbour of the family. */
-export function badObjectHeader(adapter: AdapterRecord | null, type: number, revision: number): BugCheck {
-  return bugCheck(BUGCODE_NDIS_DRIVER, 0x21, adapter?.number ?? 0, type, revision);
+/** An object header that NDIS cannot take. Documented: the driver, the object, 0. */
+export function badObjectHeader(driver: DriverRecord): BugCheck {
+  return bugCheck(BUGCODE_NDIS_DRIVER, 0x21, driver.number);
+}
+
+/** A call that is reserved for drivers of NDIS 5, from one of NDIS 6. Documented. */
+export function ndis5Call(adapter: AdapterRecord): BugCheck {
+  return bugCheck(BUGCODE_NDIS_DRIVER, 0x15, adapter.number);
+}
+
+/** What an adapter left connected or armed when it went. Documented: at halt 0x08 and 0x09, after a failed initialize 0x0B and 0x0C. */
+export function leftArmed(adapter: AdapterRecord, what: "interrupt" | "timer", when: "halt" | "initialize"): BugCheck {
+  const base = when === "halt" ? 0x08 : 0x0b;
+  return bugCheck(BUGCODE_NDIS_DRIVER, base + (what === "timer" ? 1 : 0), adapter.number);
+}
+
+/** A driver goes while NDIS still has it registered. Documented: driver block, driver object, references. */
+export function unloadedEarly(driver: DriverRecord, references: number): BugCheck {
+  return bugCheck(BUGCODE_NDIS_DRIVER, 0x0a, driver.number, driver.number, references);
+}
+
+/** NdisMPauseComplete (1) or NdisMRestartComplete (2) with nothing to complete. Documented. */
+export function illegalTransition(adapter: AdapterRecord, what: 1 | 2): BugCheck {
+  return bugCheck(BUGCODE_NDIS_DRIVER, 0x1f, what, adapter.number);
 }
 
 /** The watchdog of pause (0x21) and halt (0x22). Documented; its moment is a choice. */
@@ -103,7 +122,7 @@ export function deviceFault(adapter: AdapterRecord, address: number, write: bool
   return bugCheck(DRIVER_VERIFIER_DMA_VIOLATION, 0x26, adapter.number, address, write ? 1 : 0);
 }
 
-/** A wait at raised level. The verifier's code for waits; our use of it. */
+/** A wait at raised level. Documented for NdisWaitEvent: the level. */
 export function waitAtHighIrql(irql: number): BugCheck {
-  return bugCheck(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x3b, irql);
+  return bugCheck(BUGCODE_NDIS_DRIVER, 0x14, irql);
 }

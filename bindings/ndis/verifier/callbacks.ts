@@ -8,10 +8,20 @@
  * Dispatcher, list callbacks, services, lifecycle and threads all come this way. Brackets nest, and each `enter` has its
  * `leave` in a `finally`.
  */
-import { type Irql, irqlName, type KIRQL } from "../documented/irql.js";
+import { type Irql, irqlName, type KIRQL, PASSIVE_LEVEL } from "../documented/irql.js";
 import type { AdapterRecord } from "../records/adapter.js";
 import type { Reporter } from "../records/reporter.js";
 import { waitAtHighIrql } from "./bug-checks.js";
+
+/** True for what may be awaited. A `then` that throws when it is looked at belongs to nothing that can be awaited. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  try {
+    return typeof (value as { readonly then?: unknown }).then === "function";
+  } catch {
+    return false;
+  }
+}
 
 /** The callbacks of the machine whose synchronous code runs now: tells handles of another machine apart (misuse B17). */
 let running: Callbacks | undefined;
@@ -89,7 +99,7 @@ export class Callbacks {
 
   /** A callback must come back at the level that it was entered at, and may suspend itself only at PASSIVE_LEVEL (choice C3). */
   checkLevel(adapter: AdapterRecord | null, call: string, entered: KIRQL, left: KIRQL, suspended = false): void {
-    if (left === entered) return;
+    if (left === entered && (!suspended || left === PASSIVE_LEVEL)) return;
     this.reporter.violate(adapter, {
       rule: suspended ? "NoWaitAtDispatch" : "LevelIsRestored",
       code: "WRONG_IRQL",
@@ -99,7 +109,7 @@ export class Callbacks {
         : `${call} was entered at ${irqlName(entered)} and returned at ${irqlName(left)}`,
       value: left,
       unit: "IRQL",
-      ...(suspended ? { bugCheck: waitAtHighIrql(left) } : {}),
+      ...(suspended ? { bugCheck: waitAtHighIrql(left), basis: "documented" as const } : {}),
     });
   }
 }

@@ -8,7 +8,8 @@ import { isAddress } from "../../addresses.js";
 import { describeValue } from "../../values.js";
 import { irqlName } from "../documented/irql.js";
 import type { NDIS_OBJECT_HEADER } from "../documented/object-header.js";
-import type { AdapterRecord } from "../records/adapter.js";
+import { type NDIS_STATUS, NDIS_STATUS_FAILURE, statusName } from "../documented/status.js";
+import { type AdapterRecord, HALTED, SHUTDOWN } from "../records/adapter.js";
 import type { DriverRecord } from "../records/driver.js";
 import {
   AdapterHandle,
@@ -30,7 +31,9 @@ export function adapterOf(handle: unknown, call: string): AdapterRecord | null {
   if (adapter === undefined) return refuseHandle(handle, call, "a miniport adapter handle");
   const { reporter } = adapter.machine;
   reporter.step++;
-  return adapter.state !== 0 && mayRun(reporter) ? adapter : refuseAdapter(adapter, call);
+  return adapter.state !== HALTED && adapter.state !== SHUTDOWN && mayRun(reporter)
+    ? adapter
+    : lateAdapter(adapter, call);
 }
 
 /** The registration of a DMA handle that may still be used, and its adapter. */
@@ -40,9 +43,10 @@ export function dmaOf(handle: unknown, call: string): RegisteredDma | null {
   const { adapter, dma } = registered;
   const { reporter } = adapter.machine;
   reporter.step++;
-  if (adapter.state !== 0 && !dma.released && mayRun(reporter)) return registered;
+  if (adapter.state !== HALTED && adapter.state !== SHUTDOWN && !dma.released && mayRun(reporter)) return registered;
   reporter.assertAlive();
-  return dma.released ? gone(adapter, call, "the DMA handle has been deregistered") : refuseAdapter(adapter, call);
+  if (dma.released) return gone(adapter, call, "the DMA handle has been deregistered");
+  return lateAdapter(adapter, call) === null ? null : registered;
 }
 
 /** Not stopped by a bug check, and no other machine's code is running. */
@@ -51,10 +55,19 @@ function mayRun(reporter: Reporter): boolean {
   return reporter.poisoned === null && (running === undefined || running.reporter === reporter);
 }
 
-function refuseAdapter(adapter: AdapterRecord, call: string): null {
-  adapter.machine.reporter.assertAlive();
-  if (adapter.state === 0) return gone(adapter, call, "the adapter has been halted");
-  return otherMachine(adapter.machine, call);
+/**
+ * An adapter that is halted or shut down, or of another machine. Inside MiniportShutdownEx at PASSIVE_LEVEL the calls that
+ * its page allows go on; afterwards nothing does.
+ */
+function lateAdapter(adapter: AdapterRecord, call: string): AdapterRecord | null {
+  const { reporter } = adapter.machine;
+  reporter.assertAlive();
+  if (adapter.state === HALTED) return gone(adapter, call, "the adapter has been halted");
+  const running = runningCallbacks();
+  if (running !== undefined && running.reporter !== reporter) return otherMachine(adapter.machine, call);
+  if (running?.call === "MiniportShutdownEx" && running.adapter === adapter) return adapter;
+  refuseInShutdown(adapter, call);
+  return null;
 }
 
 /** The driver of a driver handle that may still be used. */
@@ -282,9 +295,94 @@ export function requireBoolean(adapter: AdapterRecord, call: string, field: stri
   return false;
 }
 
-/** Revision and size of a header (choice C1): true where NDIS knows it. */
-export function headerIsKnown(reporter: Reporter, header: NDIS_OBJECT_HEADER, sizes: readonly number[]): boolean {
+/** An unsigned 32-bit integer. */
+export function isUnsigned32(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
+}
+
+/** Report an argument that the page does not allow. `rule`: what is allowed, for example `must be true or false`. */
+export function refuseArgument(
+  reporter: Reporter,
+  adapter: Named | null,
+  call: string,
+  field: string,
+  value: unknown,
+  rule: string,
+  unit = "",
+): void {
+  reporter.violate(adapter, {
+    rule: "ArgumentsAreValid",
+    code: "INVALID_ARGUMENT",
+    call,
+    message: `${field} ${rule}, got ${describeValue(value)}`,
+    field,
+    value,
+    ...(unit === "" ? {} : { unit }),
+  });
+}
+
+/**
+ * Revision and size of a header (choice C1): true where NDIS knows it. `sizes`: bytes of each revision, from 1.
+ * `mayBeExact`: false where `sizes` are lower bounds only, so that the choice `exact` cannot apply.
+ */
+export function headerIsKnown(
+  reporter: Reporter,
+  header: NDIS_OBJECT_HEADER,
+  sizes: readonly number[],
+  mayBeExact = true,
+): boolean {
   const wanted = sizes[header.Revision - 1];
   if (wanted === undefined) return false;
-  return reporter.choices.headerSize === "exact" ? header.Size === wanted : header.Size >= wanted;
+  return mayBeExact && reporter.choices.headerSize === "exact" ? header.Size === wanted : header.Size >= wanted;
+}
+
+/**
+ * Write an out field into a structure of the caller's. False where the structure does not take it (frozen, sealed, a proxy
+ * that refuses): reported, and the call is to fail with nothing done.
+ */
+export function writeOut(
+  reporter: Reporter,
+  adapter: Named | null,
+  call: string,
+  structure: object,
+  field: string,
+  value: unknown,
+): boolean {
+  let written = false;
+  try {
+    written = Reflect.set(structure, field, value);
+  } catch {
+    // A setter of the caller's threw: the field is as unwritable as that of a frozen object.
+  }
+  if (written) return true;
+  refuseArgument(reporter, adapter, call, field, structure, "is written by NDIS, and the structure does not allow it");
+  return false;
+}
+
+/**
+ * The status that a handler of the driver's returned, where it is one that the handler's page allows; FAILURE otherwise,
+ * after the violation at that handler. `failed`: the handler threw, which is reported elsewhere.
+ */
+export function judgeStatus(
+  reporter: Reporter,
+  adapter: Named | null,
+  call: string,
+  value: unknown,
+  failed: boolean,
+  allowed: readonly NDIS_STATUS[],
+): NDIS_STATUS {
+  if (failed) return NDIS_STATUS_FAILURE;
+  if (typeof value === "number" && (allowed as readonly number[]).includes(value)) return value as NDIS_STATUS;
+  const names = allowed.map(statusName).join(", ");
+  const got = typeof value === "number" && Number.isInteger(value) ? statusName(value) : describeValue(value);
+  reporter.violate(adapter, {
+    rule: "HandlerReturnsItsStatus",
+    code: "INVALID_ARGUMENT",
+    call,
+    message: `${call} returned ${got}; its page allows ${names}`,
+    field: "Status",
+    value,
+    unit: "status",
+  });
+  return NDIS_STATUS_FAILURE;
 }

@@ -134,6 +134,8 @@ export class ViolationReporter implements Reporter {
   }
 
   #bugCheck(violation: Violation): void {
+    // Once: what is found after the machine has stopped is only recorded.
+    if (this.poisoned !== null) return;
     // Poisoned first: a handler that calls back is refused, and one that throws is heard once (misuse F09).
     this.poisoned = violation;
     const { onBugCheck } = this.#parts;

@@ -39,8 +39,6 @@ function listed<T>(things: readonly T[], inWords: (thing: T) => string): string 
 
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0x7c, "BUGCODE_NDIS_DRIVER"],
-  [0xd2, "BUGCODE_ID_DRIVER"],
-  [0xc4, "DRIVER_VERIFIER_DETECTED_VIOLATION"],
   [0xe6, "DRIVER_VERIFIER_DMA_VIOLATION"],
 ]);
 

@@ -1,5 +1,5 @@
 /** Job: one call of a driver's lifecycle handler, with what NDIS does before it and with its result. */
-import type { AdapterRecord } from "../../../bindings/index.js";
+import type { AdapterRecord, NDIS_STATUS } from "../../../bindings/index.js";
 
 /** Bug check 0x7C/25 tells a pause (0x21) from a halt (0x22). */
 export type WatchdogCode = 0x21 | 0x22;
@@ -12,6 +12,8 @@ export interface JobParts {
   /** What NDIS does before. Throws where the call makes no sense in the state that it finds: then nothing has happened. */
   readonly begin?: () => void;
   readonly handler: () => unknown;
+  /** The handler answered PENDING: true, and `completed` is told when the driver completes, inside a callback of its own. */
+  readonly isPending?: (value: unknown, completed: (status: NDIS_STATUS) => void) => boolean;
   /** What NDIS does with the handler's value; `failed` where it threw or its promise rejected. */
   readonly end: (value: unknown, failed: boolean) => void;
   readonly watchdogCode?: WatchdogCode;

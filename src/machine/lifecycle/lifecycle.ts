@@ -15,25 +15,32 @@ import {
   type AdapterRecord,
   type Arena,
   addAdapter,
+  beginDriverEntry,
   beginHalt,
   beginInitialize,
   beginShutdown,
+  beginTransition,
+  beginUnload,
   bugChecks,
   type DRIVER_INITIALIZE,
-  type DriverObjectHandle,
-  DriverObjectHandleClass,
+  type DriverObjectRecord,
   type DriverRecord,
+  endDriverEntry,
   endHalt,
   endInitialize,
+  endTransition,
+  endUnload,
   environmentOf,
   forceRelease,
   HALTED,
   HALTING,
   HIGH_LEVEL,
+  hearsBugCheck,
+  INIT_PARAMETERS,
+  isPromise,
+  isTransitionPending,
   type LiveBlock,
   type NDIS_HALT_ACTION,
-  NDIS_OBJECT_TYPE_DEFAULT,
-  NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS,
   type NDIS_SHUTDOWN_ACTION,
   type NDIS_STATUS,
   NDIS_STATUS_FAILURE,
@@ -43,13 +50,12 @@ import {
   NdisHaltDeviceSurpriseRemoved,
   NdisShutdownPowerOff,
   PASSIVE_LEVEL,
+  PAUSE_PARAMETERS,
   PAUSED,
-  PAUSING,
-  RESTARTING,
+  RESTART_PARAMETERS,
   RUNNING,
   SHUTDOWN,
   ShmemError,
-  setState,
   stateName,
   statusName,
   type Violation,
@@ -59,7 +65,7 @@ import { implementing, line, refuse } from "../../../bindings/validate/index.js"
 import { MachinePort } from "../devices/device-port.js";
 import type { MachineOptions } from "../options.js";
 import type { MachineParts } from "../parts.js";
-import { callIntoDriver, isPromise } from "../threads/call.js";
+import { callIntoDriver } from "../threads/call.js";
 import type { Pump } from "../time/pump.js";
 import { ADAPTER_OPTIONS, Adapter, type AdapterOptions } from "./adapter.js";
 import { Job } from "./job.js";
@@ -95,7 +101,7 @@ export interface LoadedDriver {
 
 /** What the machine keeps of a loaded driver. */
 interface DriverEntryPoint {
-  readonly object: DriverObjectHandle;
+  readonly object: DriverObjectRecord;
   readonly queue: OperationQueue;
   /** DriverUnload has run, and the driver has deregistered. */
   unloaded: boolean;
@@ -131,18 +137,22 @@ export class Lifecycle {
 
   *#load(driver: MiniportDriver, name: string): Generator<Job, LoadedDriver, void> {
     const { environment } = this.#parts;
-    const object: DriverObjectHandle = DriverObjectHandleClass.make(environment);
+    const object = beginDriverEntry(environment, name);
     let status: NDIS_STATUS = NDIS_STATUS_FAILURE;
     yield new Job({
       adapter: null,
       call: "DriverEntry",
-      handler: () => driver.DriverEntry(object, `\\Registry\\Machine\\System\\CurrentControlSet\\Services\\${name}`),
-      end: (value) => {
-        status = value as NDIS_STATUS;
+      handler: () =>
+        driver.DriverEntry(object.handle, `\\Registry\\Machine\\System\\CurrentControlSet\\Services\\${name}`),
+      end: (value, failed) => {
+        try {
+          status = endDriverEntry(object, value, failed);
+        } finally {
+          if (environment.reporter.log !== null)
+            environment.reporter.note(null, `DriverEntry ${name} -> ${statusName(status)}`);
+        }
       },
     });
-    if (environment.reporter.log !== null)
-      environment.reporter.note(null, `DriverEntry ${name} -> ${statusName(status)}`);
     const loaded: LoadedDriver = Object.freeze({ name, status });
     this.#drivers.set(loaded, { object, queue: this.#driverQueue(), unloaded: false });
     return loaded;
@@ -178,19 +188,16 @@ export class Lifecycle {
   *#add(adapter: Adapter, start: boolean): Generator<Job, Adapter, void> {
     const one = adapter.record;
     const { driver } = one;
-    const parameters = Object.freeze({
-      Header: Object.freeze({ Type: NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS, Revision: 1, Size: 0 }),
-      Flags: 0,
-    });
     yield new Job({
       adapter: one,
       call: "MiniportInitializeEx",
       begin: () => beginInitialize(one),
-      handler: () => driver.characteristics.InitializeHandlerEx(one.handle, driver.context, parameters),
+      handler: () => driver.characteristics.InitializeHandlerEx(one.handle, driver.context, INIT_PARAMETERS),
       end: (value, failed) => {
-        adapter.status = failed ? NDIS_STATUS_FAILURE : (value as NDIS_STATUS);
-        if (adapter.status !== NDIS_STATUS_SUCCESS) this.#unplug(adapter);
-        endInitialize(one, adapter.status);
+        const { leftArmed } = adapter.services;
+        if (failed || value !== NDIS_STATUS_SUCCESS) this.#unplug(adapter);
+        adapter.status = NDIS_STATUS_FAILURE;
+        adapter.status = endInitialize(one, value, failed, leftArmed);
       },
     });
     if (adapter.status === NDIS_STATUS_SUCCESS && start) yield* this.#restart(adapter);
@@ -211,14 +218,13 @@ export class Lifecycle {
       call: "MiniportRestart",
       begin: () => {
         this.#assertState(one, "restart", PAUSED);
-        setState(one, RESTARTING);
+        beginTransition(one, "restart");
       },
-      handler: () =>
-        handler?.(one.context, { Header: { Type: NDIS_OBJECT_TYPE_DEFAULT, Revision: 1, Size: 0 }, Flags: 0 }) ??
-        NDIS_STATUS_SUCCESS,
+      handler: () => (handler === null ? NDIS_STATUS_SUCCESS : handler(one.context, RESTART_PARAMETERS)),
+      isPending: (value, completed) => isTransitionPending(one, value, completed),
       end: (value, failed) => {
-        status = failed ? NDIS_STATUS_FAILURE : (value as NDIS_STATUS);
-        setState(one, status === NDIS_STATUS_SUCCESS ? RUNNING : PAUSED);
+        status = NDIS_STATUS_FAILURE;
+        status = endTransition(one, value, failed);
       },
     });
     return status;
@@ -238,15 +244,13 @@ export class Lifecycle {
       watchdogCode: 0x21,
       begin: () => {
         this.#assertState(one, "pause", RUNNING);
-        setState(one, PAUSING);
+        beginTransition(one, "pause");
       },
-      handler: () =>
-        handler?.(one.context, {
-          Header: { Type: NDIS_OBJECT_TYPE_DEFAULT, Revision: 1, Size: 0 },
-          Flags: 0,
-          PauseReason: 0,
-        }) ?? NDIS_STATUS_SUCCESS,
-      end: () => setState(one, PAUSED),
+      handler: () => (handler === null ? NDIS_STATUS_SUCCESS : handler(one.context, PAUSE_PARAMETERS)),
+      isPending: (value, completed) => isTransitionPending(one, value, completed),
+      end: (value, failed) => {
+        endTransition(one, value, failed);
+      },
     });
   }
 
@@ -268,8 +272,9 @@ export class Lifecycle {
       },
       handler: () => one.driver.characteristics.HaltHandlerEx(one.context, action),
       end: () => {
+        const { leftArmed } = adapter.services;
         this.#unplug(adapter);
-        endHalt(one);
+        endHalt(one, leftArmed);
       },
     });
   }
@@ -326,7 +331,9 @@ export class Lifecycle {
     this.#queueOf(adapter).failAll(gone);
     const handler = one.driver.characteristics.ShutdownHandlerEx ?? null;
     const level = action === NdisShutdownPowerOff ? PASSIVE_LEVEL : HIGH_LEVEL;
-    if (handler !== null) adapter.services.callback("MiniportShutdownEx", level, () => handler(one.context, action));
+    const heard = action === NdisShutdownPowerOff || hearsBugCheck(one);
+    if (handler !== null && heard)
+      adapter.services.callback("MiniportShutdownEx", level, () => handler(one.context, action));
     adapter.unplug();
     this.#parts.threads.freeze(one);
   }
@@ -350,16 +357,19 @@ export class Lifecycle {
   }
 
   *#unload(entry: DriverEntryPoint): Generator<Job, void, void> {
+    const { object } = entry;
+    if (!beginUnload(object)) return;
     const handler = this.#recordOf(entry)?.characteristics.UnloadHandler ?? null;
-    if (handler === null) return;
+    entry.unloaded = true;
+    if (handler === null) {
+      endUnload(object, false);
+      return;
+    }
     yield new Job({
       adapter: null,
       call: "DriverUnload",
-      handler: () => handler(entry.object),
-      // A driver that did not deregister is there still, and may be asked again.
-      end: () => {
-        entry.unloaded = this.#recordOf(entry) === undefined;
-      },
+      handler: () => handler(object.handle),
+      end: () => endUnload(object, true),
     });
   }
 
@@ -460,12 +470,18 @@ export class Lifecycle {
     const { environment, threads } = this.#parts;
     const { adapter, call } = parts;
     const outcome = callIntoDriver(environment, adapter, call, PASSIVE_LEVEL, parts.handler);
+    // A completion is told inside a callback of the driver: the job goes on when that is through.
+    const completed = (status: NDIS_STATUS): void => {
+      this.#parts.events.after(0, () => job.settle(status, undefined, false));
+    };
     if (isPromise(outcome.value)) {
       let result: unknown;
       const promise = outcome.value.then((answer) => {
         result = answer;
       });
-      threads.adopt(adapter, call, promise, (error, failed) => job.settle(result, error, failed));
+      threads.adopt(adapter, call, promise, (error, failed) => {
+        if (failed || parts.isPending?.(result, completed) !== true) job.settle(result, error, failed);
+      });
     }
     let { error, failed } = outcome;
     if (outcome.levelAfter !== PASSIVE_LEVEL && !failed) {
@@ -476,7 +492,8 @@ export class Lifecycle {
         failed = true;
       }
     }
-    if (!isPromise(outcome.value) || failed) job.settle(outcome.value, error, failed);
+    if (isPromise(outcome.value) && !failed) return;
+    if (failed || parts.isPending?.(outcome.value, completed) !== true) job.settle(outcome.value, error, failed);
   }
 
   /** The outcome of an operation, letting things happen until there is one. */

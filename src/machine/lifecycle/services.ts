@@ -10,20 +10,26 @@ import {
   DISPATCH_LEVEL,
   deviceLevel,
   environmentOf,
+  HALTED,
   type IndicatedFrame,
   type InterruptHandlers,
+  isPromise,
   type KIRQL,
+  type LeftArmed,
   type MachineEvent,
   type MachineTimer,
   type NdisEnvironment,
   PASSIVE_LEVEL,
+  requireAtMostDispatch,
+  SHUTDOWN,
   ShmemError,
   type SpinLock,
+  stateName,
   type VirtualAddress,
 } from "../../../bindings/index.js";
 import type { DeviceModel } from "../devices/device-port.js";
 import { halfAt, putHalfAt, putWordAt, wordAt } from "../devices/endian.js";
-import { callIntoDriver, isPromise } from "../threads/call.js";
+import { callIntoDriver } from "../threads/call.js";
 import type { Processors } from "../threads/processors.js";
 import { type MachineThreads, WaitableEvent } from "../threads/threads.js";
 import type { EventQueue, MachineEventEntry, SimulatedClock } from "../time/clock.js";
@@ -51,8 +57,10 @@ export class MachineServices implements AdapterServices {
   #interrupt: InterruptHandlers | null = null;
   #interruptIsDue: MachineEventEntry | null = null;
   #dpcIsDue: MachineEventEntry | null = null;
-  /** What is to happen to the driver: timers, work items, frames that come back. */
+  /** Timers that are set. */
   readonly #timers: Set<MachineEventEntry> = new Set();
+  /** What else is to happen to the driver: work items, frames that come back. */
+  readonly #queued: Set<MachineEventEntry> = new Set();
   /** Frames and bytes that the driver indicated; frames it dropped, by reason. */
   framesIndicated = 0;
   bytesIndicated = 0;
@@ -83,10 +91,6 @@ export class MachineServices implements AdapterServices {
     return this.#parts.settings;
   }
 
-  get interruptConnected(): boolean {
-    return this.#interrupt !== null;
-  }
-
   readRegister(offset: number): number {
     const { device } = this.#parts;
     if (device === null || this.#adapter.surpriseRemoved) return 0xffffffff;
@@ -99,8 +103,14 @@ export class MachineServices implements AdapterServices {
     device.writeRegister(offset, value >>> 0);
   }
 
+  /** What a halt, or a failed initialize, finds connected and set. */
+  get leftArmed(): LeftArmed {
+    return { interrupt: this.#interrupt !== null, timers: this.#timers.size };
+  }
+
   registerInterrupt(handlers: InterruptHandlers): void {
     this.#atPassive("registerInterrupt");
+    if (!this.#isLive("registerInterrupt")) return;
     if (this.#adapter.attributes === null) {
       this.#environment.reporter.violate(this.#adapter, {
         rule: "NdisMRegisterIoPortRange",
@@ -136,6 +146,7 @@ export class MachineServices implements AdapterServices {
     const set = (delayNs: number, periodNs?: number): void => {
       checkDelay("delayNs", delayNs, 0);
       if (periodNs !== undefined) checkDelay("periodNs", periodNs, 1);
+      if (!this.#isLive("timer.set") || !this.#mayCall("timer.set")) return;
       cancel();
       entry = events.after(delayNs, () => {
         if (entry !== null) this.#timers.delete(entry);
@@ -156,11 +167,12 @@ export class MachineServices implements AdapterServices {
   }
 
   queueWorkItem(callback: () => void | Promise<void>): void {
+    if (!this.#isLive("queueWorkItem") || !this.#mayCall("queueWorkItem")) return;
     const entry = this.#parts.events.after(0, () => {
-      this.#timers.delete(entry);
+      this.#queued.delete(entry);
       this.callback("work item", PASSIVE_LEVEL, callback);
     });
-    this.#timers.add(entry);
+    this.#queued.add(entry);
   }
 
   createSpinLock(): SpinLock {
@@ -168,7 +180,7 @@ export class MachineServices implements AdapterServices {
   }
 
   createEvent(): MachineEvent {
-    return new WaitableEvent(this.#parts.threads);
+    return new WaitableEvent(this.#parts.threads, () => this.#mayCall("event.set"));
   }
 
   wait(event: MachineEvent, timeoutNs?: number): Promise<"signalled" | "timeout"> {
@@ -178,11 +190,13 @@ export class MachineServices implements AdapterServices {
         value: event,
       });
     }
+    if (!this.#isLive("wait")) return Promise.reject(this.#gone("wait"));
     return this.#parts.threads.wait(this.#adapter, event, timeoutNs);
   }
 
   async sleep(delayNs: number): Promise<void> {
     checkDelay("delayNs", delayNs, 0);
+    if (!this.#isLive("sleep")) throw this.#gone("sleep");
     await this.#parts.threads.wait(this.#adapter, null, delayNs);
   }
 
@@ -239,6 +253,7 @@ export class MachineServices implements AdapterServices {
   }
 
   indicate(frame: IndicatedFrame): void {
+    if (!this.#isLive("indicate") || !this.#mayCall("indicate")) return;
     const environment = this.#environment;
     environment.reporter.step++;
     this.framesIndicated++;
@@ -250,11 +265,11 @@ export class MachineServices implements AdapterServices {
     const { events, holdNs } = this.#parts;
     this.framesOut++;
     const entry = events.after(holdNs?.(frame.bytes.length) ?? 0, () => {
-      this.#timers.delete(entry);
+      this.#queued.delete(entry);
       this.framesOut--;
       this.callback("frame returned", DISPATCH_LEVEL, returned);
     });
-    this.#timers.add(entry);
+    this.#queued.add(entry);
   }
 
   drop(reason: string): void {
@@ -276,8 +291,10 @@ export class MachineServices implements AdapterServices {
   /** Nothing of the driver runs any more: timers, interrupt. */
   stop(): void {
     const { events } = this.#parts;
-    for (const entry of this.#timers) events.cancel(entry);
-    this.#timers.clear();
+    for (const set of [this.#timers, this.#queued]) {
+      for (const entry of set) events.cancel(entry);
+      set.clear();
+    }
     this.#interrupt = null;
     if (this.#interruptIsDue !== null) events.cancel(this.#interruptIsDue);
     if (this.#dpcIsDue !== null) events.cancel(this.#dpcIsDue);
@@ -317,6 +334,28 @@ export class MachineServices implements AdapterServices {
       this.#dpcIsDue = null;
       if (this.#interrupt !== null) this.callback("dpc", DISPATCH_LEVEL, this.#interrupt.dpc);
     });
+  }
+
+  /** False, after the violation, where the adapter is over: nothing runs for it any more. */
+  #isLive(call: string): boolean {
+    const { state } = this.#adapter;
+    if (state !== HALTED && state !== SHUTDOWN) return true;
+    this.#environment.reporter.violate(this.#adapter, {
+      rule: "HandleIsLive",
+      code: "ADAPTER_GONE",
+      call,
+      message: `${call} was called and the adapter is ${stateName(state)}: nothing runs for it any more`,
+    });
+    return false;
+  }
+
+  #gone(call: string): ShmemError {
+    return new ShmemError("ADAPTER_GONE", `${call}: the adapter is over`, { value: this.name });
+  }
+
+  /** Up to DISPATCH_LEVEL; false after the violation. */
+  #mayCall(call: string): boolean {
+    return requireAtMostDispatch(this.#environment.reporter, this.#adapter, call);
   }
 
   #atPassive(what: string): void {

@@ -333,7 +333,7 @@ function poolDriver(name: string, addressBits: 32 | 64, parts: DriverParts): Min
     name,
     DriverEntry: (DriverObject: DriverObjectHandle, RegistryPath: string): NDIS_STATUS =>
       NdisMRegisterMiniportDriver(DriverObject, RegistryPath, null, {
-        Header: { Type: 0x8a, Revision: 1, Size: 0 },
+        Header: { Type: 0x8a, Revision: 1, Size: 136 },
         MajorNdisVersion: 6,
         MinorNdisVersion: 30,
         InitializeHandlerEx(handle) {

@@ -33,13 +33,3 @@ export function callIntoDriver(
   }
   return { value, error, failed, levelAfter: callbacks.leave() };
 }
-
-/** True for what may be awaited. A `then` that throws when it is looked at belongs to nothing that can be awaited. */
-export function isPromise(value: unknown): value is PromiseLike<unknown> {
-  if (typeof value !== "object" || value === null) return false;
-  try {
-    return typeof (value as { readonly then?: unknown }).then === "function";
-  } catch {
-    return false;
-  }
-}

@@ -34,10 +34,13 @@ interface Waiter {
 export class WaitableEvent {
   readonly #threads: MachineThreads;
   readonly waiters: Set<Waiter> = new Set();
+  readonly #maySet: () => boolean;
   #signalled = false;
 
-  constructor(threads: MachineThreads) {
+  /** `maySet`: false where the event may not be set now; whoever says so has reported it. */
+  constructor(threads: MachineThreads, maySet: () => boolean = () => true) {
     this.#threads = threads;
+    this.#maySet = maySet;
   }
 
   get signalled(): boolean {
@@ -45,6 +48,7 @@ export class WaitableEvent {
   }
 
   set(): void {
+    if (!this.#maySet()) return;
     this.#signalled = true;
     for (const waiter of this.waiters) this.#threads.wake(waiter, "signalled");
     this.waiters.clear();
@@ -260,6 +264,7 @@ export class MachineThreads implements Threads {
       message: `waiting is for PASSIVE_LEVEL, not for ${irqlName(level)}`,
       value: level,
       unit: "IRQL",
+      basis: "documented",
       bugCheck: bugChecks.waitAtHighIrql(level),
     } as const;
     environment.reporter.violate(adapter, finding);
