@@ -4,7 +4,7 @@
  * What it does when is drawn from the scenario's `variant`, which the driver's settings carry, and happens as events of
  * the machine. A plan is finite: an adapter that runs comes to rest.
  */
-import { NDIS_STATUS_PENDING, RUNNING } from "../../bindings/index.js";
+import { type MachineTimer, NDIS_STATUS_PENDING, RUNNING } from "../../bindings/index.js";
 import { Prng } from "../machine/index.js";
 import { completeRequest } from "./imports/net.js";
 import { OURS } from "./pool.js";
@@ -23,6 +23,7 @@ const LENGTHS = [60, 64, 590, 1514];
 export class UpperProtocol {
   readonly #session: Session;
   readonly #adapter: CAdapter;
+  readonly #timers: MachineTimer[] = [];
   #stopped = false;
 
   constructor(session: Session, adapter: CAdapter) {
@@ -43,13 +44,16 @@ export class UpperProtocol {
       at += draw.below(3) === 0 ? 0 : draw.below(400_000);
       const kind = draw.below(10);
       const word = draw.next();
-      if (kind < 5) services.createTimer(() => this.#send(word)).set(at);
-      else services.createTimer(() => this.#atPassive(kind, word)).set(at);
+      const timer = services.createTimer(() => (kind < 5 ? this.#send(word) : this.#atPassive(kind, word)));
+      timer.set(at);
+      this.#timers.push(timer);
     }
   }
 
   stop(): void {
     this.#stopped = true;
+    // They are the adapter's as far as NDIS can see: none may be set when it is halted.
+    for (const timer of this.#timers.splice(0)) timer.cancel();
   }
 
   get #runs(): boolean {
