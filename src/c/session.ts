@@ -271,6 +271,9 @@ export class Session {
   /** The device of the adapter that is being initialized. */
   takeDevice: () => { readonly stored: number } | null = () => null;
 
+  /** A driver that ended inside a lock leaves it to nobody: the machine goes on without it. */
+  giveUpLocks: () => void = () => {};
+
   /** Where the timers of an adapter that are set were set; those in its memory, not the objects. */
   armedTimers: (adapter: CAdapter) => readonly Stack[] = () => [];
 
@@ -398,6 +401,7 @@ export class Session {
   #thrown(adapter: CAdapter | null, call: string, error: unknown): unknown {
     const stack = this.c.faultStack ?? [];
     this.c.faultStack = null;
+    this.giveUpLocks();
     if (error instanceof ShmemError) {
       this.dead = true;
       return error;

@@ -84,6 +84,13 @@ export function objectsOf(session: Session): KernelObjects {
   if (objects === null) {
     const made = new KernelObjects();
     objects = made;
+    session.giveUpLocks = () => {
+      for (const lock of made.locks.values()) {
+        if (lock.held) lock.lock?.release();
+        lock.held = false;
+      }
+      session.locksHeld.clear();
+    };
     session.armedTimers = (adapter) =>
       [...made.timers.values()].filter((timer) => timer.armed && timer.adapter === adapter).map((timer) => timer.stack);
     session.kernel = objects;
