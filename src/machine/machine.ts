@@ -66,6 +66,7 @@ import {
   type VirtualAddress,
   type ZonePlan,
 } from "../../bindings/index.js";
+import { func, integer, MAX_NS } from "../../bindings/validate/index.js";
 import { FAULTS, type FaultRule } from "./faults.js";
 import type { Adapter, AdapterOptions } from "./lifecycle/adapter.js";
 
@@ -74,6 +75,12 @@ import { logDigest, type MachineReport, reportOf } from "./machine-report.js";
 import { coreOptionsOf, type MachineOptions, ownOptions } from "./options.js";
 import { assemble, faultPlan, type MachineParts } from "./parts.js";
 import { Pump } from "./time/pump.js";
+
+const TIME = integer(0, MAX_NS, "ns");
+/** A delay below 0 counts as 0. */
+const DELAY = integer(-MAX_NS, MAX_NS, "ns");
+const RUN = func<() => void>("called without arguments");
+const UNTIL = func<() => boolean>("tells whether the run is over");
 
 /** See the head of this file. */
 export class Machine {
@@ -229,8 +236,24 @@ export class Machine {
    *
    * `REENTRANT_CALL` from inside a callback.
    */
-  run(until?: () => boolean): Promise<void> {
-    return this.#pump.run(until);
+  async run(until?: () => boolean): Promise<void> {
+    return this.#pump.run(until === undefined ? undefined : UNTIL.read(until, "until"));
+  }
+
+  /**
+   * Let everything happen that is due up to the simulated time `toNs`, and set the clock to it: for hosts that own time. The
+   * log is the same whatever the slices. Without the host's event loop, and so it stops where a driver's thread can go on
+   * (`runnable`): only a promise can resume that, `settle` or `advanceAsync`. Returns the time that was reached, nanoseconds.
+   *
+   * `INVALID_ARGUMENT` for what is no integer from 0; a time that is past is reached already. Refused as `drain` is.
+   */
+  advance(toNs: number): number {
+    return this.#pump.advance(TIME.read(toNs, "toNs"));
+  }
+
+  /** `advance`, threads of drivers included: they go on one at a time. Resolves at `toNs` exactly. */
+  async advanceAsync(toNs: number): Promise<void> {
+    await this.#pump.advanceAsync(TIME.read(toNs, "toNs"));
   }
 
   /** Schedule `manual`: serve at most one batch of pending requests. Returns how many. */
@@ -273,7 +296,7 @@ export class Machine {
 
   /** Do something at a simulated time from now, for traffic sources and tests. */
   after(delayNs: number, run: () => void): void {
-    this.#parts.events.after(delayNs, run);
+    this.#parts.events.after(DELAY.read(delayNs, "delayNs"), RUN.read(run, "run"));
   }
 
   /** What is known of a virtual address. */

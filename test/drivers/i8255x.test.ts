@@ -51,6 +51,7 @@ class Slot {
       },
       readU32: (logical) => slot.view.getUint32(logical - BASE, true),
       writeU32: (logical, value) => slot.view.setUint32(logical - BASE, value, true),
+      setLine: () => {},
       interrupt: () => {
         slot.interrupts += 1;
       },

@@ -42,6 +42,7 @@ test("findings: one wrong byte in one frame is one mismatch", async () => {
     },
     readU32: (logical) => port.readU32(logical),
     writeU32: (logical, value) => port.writeU32(logical, value),
+    setLine: () => {},
     interrupt: () => port.interrupt(),
     after: (delayNs, run) => port.after(delayNs, run),
   }));
@@ -63,6 +64,7 @@ test("findings: a device that writes outside every block is a violation, and the
     },
     readU32: (logical) => port.readU32(logical),
     writeU32: (logical, value) => port.writeU32(logical, value),
+    setLine: () => {},
     interrupt: () => port.interrupt(),
     after: (delayNs, run) => port.after(delayNs, run),
   }));

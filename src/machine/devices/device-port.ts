@@ -15,6 +15,7 @@ import {
   type PhysicalAddress,
   ShmemError,
 } from "../../../bindings/index.js";
+import { boolean, func, integer, MAX_NS } from "../../../bindings/validate/index.js";
 import type { EventQueue, MachineEventEntry, SimulatedClock } from "../time/clock.js";
 import { putWordAt, wordAt } from "./endian.js";
 import type { Iommu } from "./iommu.js";
@@ -40,11 +41,30 @@ export interface DevicePort {
   /** 32 bits, little-endian. */
   readU32(logical: number): number;
   writeU32(logical: number, value: number): void;
-  /** Raise the interrupt. Coalesced until the service routine has run. */
+  /**
+   * Pulse the interrupt line. Coalesced until the service routine has run; a pulse before the driver registers its interrupt
+   * is seen when it does.
+   */
   interrupt(): void;
-  /** Do something later; returns how to call it off. */
+  /**
+   * Set the level of the interrupt line. While it is up, the service routine runs again after each deferred call, and as soon
+   * as the driver registers its interrupt. `INVALID_ARGUMENT` for what is no boolean.
+   */
+  setLine(isUp: boolean): void;
+  /** Do something after `delayNs` nanoseconds, an integer (below 0 counts as 0); returns how to call it off. */
   after(delayNs: number, run: () => void): () => void;
 }
+
+/** Where a device's interrupts go. */
+export interface InterruptLine {
+  raiseInterrupt(): void;
+  setInterruptLine(isUp: boolean): void;
+}
+
+const IS_UP = boolean();
+/** A delay below 0 counts as 0. */
+const DELAY = integer(-MAX_NS, MAX_NS, "ns");
+const RUN = func<() => void>("called without arguments");
 
 /** Up to here bytes are moved one by one: making a view of them would cost more. */
 const FEW_BYTES = 64;
@@ -56,7 +76,7 @@ export class MachinePort implements DevicePort {
   readonly #iommu: Iommu | null;
   readonly #clock: SimulatedClock;
   readonly #events: EventQueue;
-  readonly #interrupt: () => void;
+  readonly #line: InterruptLine;
   readonly #pending: Set<MachineEventEntry> = new Set();
   readonly #word: Uint8Array = new Uint8Array(4);
   /** Bytes that the last stretch that was reached goes on for. */
@@ -68,14 +88,14 @@ export class MachinePort implements DevicePort {
     iommu: Iommu | null,
     clock: SimulatedClock,
     events: EventQueue,
-    interrupt: () => void,
+    line: InterruptLine,
   ) {
     this.#adapter = adapter;
     this.#environment = environmentOf(adapter.machine);
     this.#iommu = iommu;
     this.#clock = clock;
     this.#events = events;
-    this.#interrupt = interrupt;
+    this.#line = line;
   }
 
   get nowNs(): number {
@@ -103,10 +123,17 @@ export class MachinePort implements DevicePort {
   }
 
   interrupt(): void {
-    if (this.#attached) this.#interrupt();
+    if (this.#attached) this.#line.raiseInterrupt();
+  }
+
+  setLine(isUp: boolean): void {
+    IS_UP.read(isUp, "isUp");
+    if (this.#attached) this.#line.setInterruptLine(isUp);
   }
 
   after(delayNs: number, run: () => void): () => void {
+    DELAY.read(delayNs, "delayNs");
+    RUN.read(run, "run");
     const entry = this.#events.after(delayNs, () => {
       this.#pending.delete(entry);
       if (this.#attached) run();
@@ -121,6 +148,7 @@ export class MachinePort implements DevicePort {
   /** The device is gone: nothing it had planned happens. */
   detach(): void {
     this.#attached = false;
+    this.#line.setInterruptLine(false);
     for (const entry of this.#pending) this.#events.cancel(entry);
     this.#pending.clear();
   }

@@ -444,9 +444,7 @@ export class Lifecycle {
       return services;
     });
     const made = services as unknown as MachineServices;
-    const port = new MachinePort(one, this.#parts.iommu, this.#parts.clock, this.#parts.events, () =>
-      made.raiseInterrupt(),
-    );
+    const port = new MachinePort(one, this.#parts.iommu, this.#parts.clock, this.#parts.events, made);
     const adapter = new Adapter(one, made, device, port);
     this.adapters.push(adapter);
     device?.attach(port);

@@ -21,6 +21,7 @@ import {
   type SpinLock,
   type VirtualAddress,
 } from "../../../bindings/index.js";
+import { func, implementing, integer, MAX_NS, madeBy } from "../../../bindings/validate/index.js";
 import type { DeviceModel } from "../devices/device-port.js";
 import { halfAt, putHalfAt, putWordAt, wordAt } from "../devices/endian.js";
 import { callIntoDriver, isPromise } from "../threads/call.js";
@@ -43,6 +44,18 @@ export interface ServiceParts {
 }
 
 const DEVICE_LEVEL: KIRQL = deviceLevel(5);
+/**
+ * A line that is still up after its deferred call interrupts again after so long: the time of a service routine, and more
+ * than nothing, so that time passes for a driver that never makes its device lower the line.
+ */
+const LINE_AGAIN_NS = 1000;
+
+const DELAY = integer(0, MAX_NS, "ns");
+const PERIOD = integer(1, MAX_NS, "ns");
+const LEVEL = integer(0, 15, "IRQL");
+const EVENT = madeBy<WaitableEvent>("an event made by createEvent", (value) => value instanceof WaitableEvent);
+const CALLBACK = func<() => void>("called without arguments");
+const HANDLERS = implementing<InterruptHandlers>("interrupt handlers", ["dpc"], ["isr"]);
 
 export class MachineServices implements AdapterServices {
   readonly #adapter: AdapterRecord;
@@ -50,6 +63,10 @@ export class MachineServices implements AdapterServices {
   readonly #parts: ServiceParts;
   #interrupt: InterruptHandlers | null = null;
   #interruptIsDue: MachineEventEntry | null = null;
+  /** The device holds its line up. */
+  #lineIsUp = false;
+  /** The device raised an interrupt that nobody has looked at, because none was registered. */
+  #latched = false;
   #dpcIsDue: MachineEventEntry | null = null;
   /** What is to happen to the driver: timers, work items, frames that come back. */
   readonly #timers: Set<MachineEventEntry> = new Set();
@@ -101,6 +118,7 @@ export class MachineServices implements AdapterServices {
 
   registerInterrupt(handlers: InterruptHandlers): void {
     this.#atPassive("registerInterrupt");
+    HANDLERS.read(handlers, "handlers");
     if (this.#adapter.attributes === null) {
       this.#environment.reporter.violate(this.#adapter, {
         rule: "NdisMRegisterIoPortRange",
@@ -112,6 +130,9 @@ export class MachineServices implements AdapterServices {
       return;
     }
     this.#interrupt = handlers;
+    // A line that is up, or was pulsed, is seen by whoever looks at it first.
+    if (this.#latched || this.#lineIsUp) this.#interruptAfter(0);
+    this.#latched = false;
   }
 
   deregisterInterrupt(): void {
@@ -126,16 +147,28 @@ export class MachineServices implements AdapterServices {
 
   /** The device raised its interrupt: the service routine runs as soon as the processor is free. */
   raiseInterrupt(): void {
+    if (this.#interrupt === null) this.#latched = true;
+    else this.#interruptAfter(0);
+  }
+
+  /** The level of the device's line: while it is up, the service routine runs again after each deferred call. */
+  setInterruptLine(isUp: boolean): void {
+    if (isUp && !this.#lineIsUp) this.#interruptAfter(0);
+    this.#lineIsUp = isUp;
+  }
+
+  #interruptAfter(delayNs: number): void {
     if (this.#interrupt === null || this.#interruptIsDue !== null) return;
-    this.#interruptIsDue = this.#parts.events.after(0, () => this.#serviceInterrupt());
+    this.#interruptIsDue = this.#parts.events.after(delayNs, () => this.#serviceInterrupt());
   }
 
   createTimer(callback: () => void): MachineTimer {
+    CALLBACK.read(callback, "callback");
     const { events } = this.#parts;
     let entry: MachineEventEntry | null = null;
     const set = (delayNs: number, periodNs?: number): void => {
-      checkDelay("delayNs", delayNs, 0);
-      if (periodNs !== undefined) checkDelay("periodNs", periodNs, 1);
+      DELAY.read(delayNs, "delayNs");
+      if (periodNs !== undefined) PERIOD.read(periodNs, "periodNs");
       cancel();
       entry = events.after(delayNs, () => {
         if (entry !== null) this.#timers.delete(entry);
@@ -156,6 +189,7 @@ export class MachineServices implements AdapterServices {
   }
 
   queueWorkItem(callback: () => void | Promise<void>): void {
+    CALLBACK.read(callback, "callback");
     const entry = this.#parts.events.after(0, () => {
       this.#timers.delete(entry);
       this.callback("work item", PASSIVE_LEVEL, callback);
@@ -172,25 +206,21 @@ export class MachineServices implements AdapterServices {
   }
 
   wait(event: MachineEvent, timeoutNs?: number): Promise<"signalled" | "timeout"> {
-    if (!(event instanceof WaitableEvent)) {
-      throw new ShmemError("INVALID_ARGUMENT", "wait takes an event made by createEvent", {
-        field: "event",
-        value: event,
-      });
-    }
-    return this.#parts.threads.wait(this.#adapter, event, timeoutNs);
+    return this.#parts.threads.wait(this.#adapter, EVENT.read(event, "event"), timeoutNs);
   }
 
   async sleep(delayNs: number): Promise<void> {
-    checkDelay("delayNs", delayNs, 0);
+    DELAY.read(delayNs, "delayNs");
     await this.#parts.threads.wait(this.#adapter, null, delayNs);
   }
 
   raiseIrql(level: KIRQL): KIRQL {
+    LEVEL.read(level, "level");
     return this.#parts.processors.raise(level);
   }
 
   lowerIrql(level: KIRQL): void {
+    LEVEL.read(level, "level");
     this.#parts.processors.lower(level);
   }
 
@@ -279,6 +309,7 @@ export class MachineServices implements AdapterServices {
     for (const entry of this.#timers) events.cancel(entry);
     this.#timers.clear();
     this.#interrupt = null;
+    this.#lineIsUp = false;
     if (this.#interruptIsDue !== null) events.cancel(this.#interruptIsDue);
     if (this.#dpcIsDue !== null) events.cancel(this.#dpcIsDue);
   }
@@ -312,10 +343,14 @@ export class MachineServices implements AdapterServices {
         ours = isr();
       });
     }
+    // Not ours, with the line up: it is asked again, as a line that several devices share would be.
+    if (!ours && this.#lineIsUp) this.#interruptAfter(LINE_AGAIN_NS);
     if (!ours || this.#dpcIsDue !== null) return;
     this.#dpcIsDue = this.#parts.events.after(0, () => {
       this.#dpcIsDue = null;
-      if (this.#interrupt !== null) this.callback("dpc", DISPATCH_LEVEL, this.#interrupt.dpc);
+      if (this.#interrupt === null) return;
+      this.callback("dpc", DISPATCH_LEVEL, this.#interrupt.dpc);
+      if (this.#lineIsUp) this.#interruptAfter(LINE_AGAIN_NS);
     });
   }
 
@@ -324,16 +359,6 @@ export class MachineServices implements AdapterServices {
     if (current > PASSIVE_LEVEL) {
       throw new ShmemError("WRONG_IRQL", `${what} is for PASSIVE_LEVEL`, { value: current, unit: "IRQL" });
     }
-  }
-}
-
-function checkDelay(field: string, value: number, least: number): void {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
-    throw new ShmemError("INVALID_ARGUMENT", `${field} must be an integer from ${least}, got ${String(value)}`, {
-      field,
-      value,
-      unit: "ns",
-    });
   }
 }
 

@@ -15,9 +15,11 @@ import {
   ShmemError,
   type Threads,
 } from "../../../bindings/index.js";
+import { integer, MAX_NS } from "../../../bindings/validate/index.js";
 import type { EventQueue, MachineEventEntry } from "../time/clock.js";
 import type { Processors } from "./processors.js";
 
+const TIMEOUT = integer(0, MAX_NS, "ns");
 /** Microtask turns that a resumed thread may take to reach its next wait. */
 const PATIENCE = 10_000;
 
@@ -139,13 +141,7 @@ export class MachineThreads implements Threads {
   ): Promise<"signalled" | "timeout"> {
     const { current } = this.#processors;
     if (current > 1) this.#refuseWait(adapter, current);
-    if (timeoutNs !== undefined && (!Number.isInteger(timeoutNs) || timeoutNs < 0)) {
-      throw new ShmemError("INVALID_ARGUMENT", `timeoutNs must be an integer from 0, got ${String(timeoutNs)}`, {
-        field: "timeoutNs",
-        value: timeoutNs,
-        unit: "ns",
-      });
-    }
+    if (timeoutNs !== undefined) TIMEOUT.read(timeoutNs, "timeoutNs");
     return new Promise((resolve) => {
       const waiter: Waiter = { thread: this.#current, resolve, outcome: null, timer: null, event };
       if (this.#current === null) this.#nascent.push(waiter);

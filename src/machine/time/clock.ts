@@ -42,7 +42,11 @@ export class EventQueue {
 
   /** Add an entry `delayNs` from now; a delay below 0 counts as 0. */
   after(delayNs: number, run: () => void): MachineEventEntry {
-    const entry = { timeNs: this.#clock.nowNs + Math.max(0, delayNs), order: this.#order++, cancelled: false, run };
+    const timeNs = this.#clock.nowNs + Math.max(0, delayNs);
+    return this.#add({ timeNs, order: this.#order++, cancelled: false, run });
+  }
+
+  #add(entry: MachineEventEntry): MachineEventEntry {
     const heap = this.#heap;
     heap.push(entry);
     this.#live++;
@@ -56,6 +60,11 @@ export class EventQueue {
     }
     heap[at] = entry;
     return entry;
+  }
+
+  /** Add an entry at `timeNs` that comes after every other one of that time, whenever the others are added. */
+  lastAt(timeNs: number, run: () => void): MachineEventEntry {
+    return this.#add({ timeNs, order: Number.POSITIVE_INFINITY, cancelled: false, run });
   }
 
   cancel(entry: MachineEventEntry): void {

@@ -61,6 +61,38 @@ export class Pump {
     return happened;
   }
 
+  /** See `Machine.advance`. */
+  advance(toNs: number): number {
+    this.#assertMayPump("advance");
+    const { clock, events, threads, environment, scheduler } = this.#parts;
+    const delivers = (): boolean => environment.dispatcher.undelivered > 0 && scheduler.order !== "manual";
+    while (!threads.runnable) {
+      if (delivers() && environment.dispatcher.deliverSome(MOST_IN_A_ROW) > 0) continue;
+      if (events.nextNs > toNs) break;
+      this.#takeEvent();
+    }
+    if (!threads.runnable && toNs > clock.nowNs) clock.nowNs = toNs;
+    return clock.nowNs;
+  }
+
+  /** See `Machine.advanceAsync`. */
+  async advanceAsync(toNs: number): Promise<void> {
+    this.#assertOutside("advanceAsync");
+    const { clock, events } = this.#parts;
+    // An event of its own at the end: what is due until then happens before it, and time stops there. It is not counted
+    // among what is left to happen once it has been taken.
+    if (toNs < clock.nowNs) return;
+    let reached = false;
+    const end = events.lastAt(toNs, () => {
+      reached = true;
+    });
+    try {
+      await this.wait(() => reached);
+    } finally {
+      events.cancel(end);
+    }
+  }
+
   /** See `Machine.run`. */
   async run(until?: () => boolean): Promise<void> {
     this.#assertOutside("run");
