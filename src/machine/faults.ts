@@ -37,11 +37,13 @@ export interface FaultRule {
   readonly oncePerSite?: boolean;
   /** Only this adapter, by its number. */
   readonly adapter?: number;
-  /** Only lengths from here, and up to here, bytes. */
+  /** Only lengths from here, bytes. */
   readonly leastBytes?: number;
+  /** Only lengths up to here, bytes. */
   readonly mostBytes?: number;
-  /** Only in this stretch of simulated time, nanoseconds. */
+  /** Only from this simulated time on, nanoseconds. */
   readonly fromNs?: number;
+  /** Only before this simulated time, nanoseconds. */
   readonly untilNs?: number;
 }
 

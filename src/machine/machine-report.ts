@@ -14,9 +14,13 @@ import type { MachineParts } from "./parts.js";
 
 /** What a machine can say about itself at any moment. */
 export interface MachineReport {
+  /** The machine's seed. */
   readonly seed: number;
+  /** Simulated time, nanoseconds. */
   readonly nowNs: number;
+  /** Calls and deliveries so far. */
   readonly steps: number;
+  /** Bytes and blocks of the core. */
   readonly memory: CoreStats;
   /** Asynchronous: accepted = completed + pending + dropped. */
   readonly requests: {
@@ -29,11 +33,15 @@ export interface MachineReport {
     readonly dropped: number;
     readonly freed: number;
   };
+  /** From acceptance to completion, simulated nanoseconds. */
   readonly latency: { readonly count: number; readonly minNs: number; readonly maxNs: number; readonly meanNs: number };
   /** Blocks of adapters that are halted. */
   readonly leaks: readonly (LiveBlock & { readonly adapter: string })[];
+  /** Broken rules, in the order in which they were found. */
   readonly violations: readonly Violation[];
+  /** What is permitted and unwise; each kind once for an adapter. */
   readonly warnings: readonly Violation[];
+  /** What handlers threw, contained (choice C24). */
   readonly handlerErrors: readonly {
     readonly step: number;
     readonly adapter: string;
@@ -42,7 +50,9 @@ export interface MachineReport {
   }[];
   /** What guard mode holds back. */
   readonly guard: GuardReport;
+  /** 16 hex digits over what is live in the core. */
   readonly coreDigest: string;
+  /** 16 hex digits over every line of the event log; zeros where none is made. */
   readonly logDigest: string;
 }
 

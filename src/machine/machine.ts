@@ -84,9 +84,13 @@ const UNTIL = func<() => boolean>("tells whether the run is over");
 
 /** See the head of this file. */
 export class Machine {
+  /** Where everything random in the machine comes from, 0 to 2^53 - 1. */
   readonly seed: number;
+  /** The allocator and translator. `restore` is refused with `WRONG_CONTEXT`: the machine keeps more than its core. */
   readonly core: CoreApi;
+  /** The choices in force, defaults filled in. */
   readonly choices: NdisChoices;
+  /** NDIS itself, for tools and tests: nothing in it is for drivers. */
   readonly environment: NdisEnvironment;
   readonly #parts: MachineParts;
   readonly #pump: Pump;
@@ -141,10 +145,12 @@ export class Machine {
     return this.#parts.clock.nowNs;
   }
 
+  /** Broken rules so far, in the order in which they were found. */
   get violations(): readonly Violation[] {
     return this.environment.reporter.violations;
   }
 
+  /** What is permitted and unwise, each kind once for an adapter. */
   get warnings(): readonly Violation[] {
     return this.environment.reporter.warnings;
   }
@@ -356,6 +362,7 @@ export class Machine {
     if (first !== undefined) environment.reporter.raise(first);
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

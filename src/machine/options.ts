@@ -39,6 +39,7 @@ export interface MachineOptions {
   readonly zones?: readonly ZoneOptions[];
   /** The host's bytes behind the zones; `null` for address-only. Default: a fresh buffer. */
   readonly arena?: Arena | null;
+  /** Where the virtual windows begin, a multiple of the frame; or "identity": virtual addresses are physical ones. Default 2^46. */
   readonly virtualBase?: number | "identity";
   /** Another core than the WebAssembly one. It must honour `options` and be fresh. */
   readonly core?: (options: CoreOptions) => CoreApi;

@@ -24,7 +24,9 @@ import type { Iommu } from "./iommu.js";
 export interface DeviceModel {
   /** The device is plugged in. Keep the port. */
   attach(port: DevicePort): void;
+  /** The driver reads the 32-bit register at `offset` bytes. Returns 0 to 2^32 - 1. */
   readRegister(offset: number): number;
+  /** The driver writes the 32-bit register at `offset` bytes; `value` is 0 to 2^32 - 1. */
   writeRegister(offset: number, value: number): void;
   /** The device is pulled out, or its adapter halted: stop everything. */
   detach?(): void;
@@ -40,6 +42,7 @@ export interface DevicePort {
   write(logical: number, bytes: Uint8Array): void;
   /** 32 bits, little-endian. */
   readU32(logical: number): number;
+  /** Write 32 bits, little-endian. `TRANSLATION_FAULT` before any byte moves. */
   writeU32(logical: number, value: number): void;
   /**
    * Pulse the interrupt line. Coalesced until the service routine has run; a pulse before the driver registers its interrupt

@@ -54,14 +54,19 @@ export const ADAPTER_OPTIONS: Table<AdapterOptions> = table<AdapterOptions>("an 
   holdNs: func("gives nanoseconds for a number of bytes"),
 });
 
+/** An adapter of a machine, as `Machine.add` gives it. */
 export class Adapter {
+  /** What NDIS keeps of the adapter: its counters, its registration. */
   readonly record: AdapterRecord;
+  /** What the driver gets from `adapterServices`. */
   readonly services: MachineServices;
+  /** The device that was plugged in, null where there is none. */
   readonly device: DeviceModel | null;
   /** What MiniportInitializeEx returned. */
   status: NDIS_STATUS = NDIS_STATUS_FAILURE;
   readonly #port: MachinePort;
 
+  /** Made by `Machine.add`. */
   constructor(record: AdapterRecord, services: MachineServices, device: DeviceModel | null, port: MachinePort) {
     this.record = record;
     this.services = services;
@@ -69,10 +74,12 @@ export class Adapter {
     this.#port = port;
   }
 
+  /** Its name in logs and messages. */
   get name(): string {
     return this.record.name;
   }
 
+  /** Its state: Halted, Initializing, Paused, Restarting, Running, Pausing, Halting or Shutdown. */
   get state(): AdapterStateName {
     return stateName(this.record.state);
   }
@@ -82,6 +89,7 @@ export class Adapter {
     return this.record.handle;
   }
 
+  /** Blocks of shared memory that it holds, those whose completion is still to come included. */
   get liveBlocks(): number {
     return this.record.liveBlocks;
   }

@@ -70,6 +70,7 @@ import { MachineServices } from "./services.js";
 export interface MiniportDriver {
   /** 1 to 100 characters in one line. */
   readonly name: string;
+  /** Called once by `Machine.load`, at PASSIVE_LEVEL; it registers the driver and returns a status. */
   readonly DriverEntry: DRIVER_INITIALIZE;
   /**
    * Where its machine's shared memory lies, for a driver that has an address space of its own (one compiled from C): zones
@@ -88,6 +89,7 @@ const DRIVER_NAME = line(100);
 
 /** A driver that was loaded. */
 export interface LoadedDriver {
+  /** The name that the driver was loaded under. */
   readonly name: string;
   /** What DriverEntry returned. */
   readonly status: NDIS_STATUS;

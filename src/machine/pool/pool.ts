@@ -117,6 +117,7 @@ export class SharedBlock {
   readonly physical: NDIS_PHYSICAL_ADDRESS;
   /** Bytes, as asked for. */
   readonly lengthBytes: number;
+  /** The Cached flag that it was asked for with. */
   readonly cached: boolean;
   readonly #pool: SharedMemoryPool;
   #freed = false;
@@ -136,6 +137,7 @@ export class SharedBlock {
     this.cached = cached;
   }
 
+  /** True once it has been given back. */
   get freed(): boolean {
     return this.#freed;
   }
@@ -166,7 +168,9 @@ export class SharedBlock {
   }
 }
 
+/** See the head of this file. */
 export class SharedMemoryPool {
+  /** The machine that the pool lives in. */
   readonly machine: Machine;
   /** The pool's adapter in its machine. */
   readonly adapter: Adapter;
@@ -281,6 +285,7 @@ export class SharedMemoryPool {
     if (this.#ownsMachine) this.machine.dispose();
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

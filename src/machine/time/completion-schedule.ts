@@ -21,13 +21,18 @@ import type { Prng } from "../prng.js";
 import type { Processors } from "../threads/processors.js";
 import type { EventQueue } from "./clock.js";
 
+/** The schedules by name: see the head of this file. */
 export const SCHEDULES = ["fifo", "lifo", "random", "starved", "batched", "racing", "manual"] as const;
+/** One of `SCHEDULES`. */
 export type ScheduleName = (typeof SCHEDULES)[number];
 
+/** A schedule with its figures. */
 export interface ScheduleOptions {
+  /** Which order. Required. */
   readonly order: ScheduleName;
-  /** Latency of a turn, nanoseconds: integers, 0 up. Defaults 20,000 and 200,000. */
+  /** The shortest latency of a turn, nanoseconds: an integer, 0 up. Default 20,000. */
   readonly minNs?: number;
+  /** The longest latency of a turn, nanoseconds, from `minNs` to 2^32 - 1 above it. Default 200,000. */
   readonly maxNs?: number;
   /** `batched`: how many wait before a turn. Default 16. */
   readonly batchedAt?: number;
