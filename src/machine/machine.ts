@@ -76,6 +76,8 @@ import { coreOptionsOf, type MachineOptions, ownOptions } from "./options.js";
 import { assemble, faultPlan, type MachineParts } from "./parts.js";
 import { Pump } from "./time/pump.js";
 
+/** Blocks that the message of a leak describes; the report has them all. */
+const BLOCKS_NAMED = 8;
 const TIME = integer(0, MAX_NS, "ns");
 /** A delay below 0 counts as 0. */
 const DELAY = integer(-MAX_NS, MAX_NS, "ns");
@@ -343,7 +345,9 @@ export class Machine {
     for (const one of startedAdapters(environment)) {
       environment.dispatcher.drop(one);
       if (one.liveBlocks > 0) {
-        const named = environment.blocks.liveBlocksOf(one).map((block) => block.explain.text);
+        const blocks = environment.blocks.liveBlocksOf(one);
+        const named = blocks.slice(0, BLOCKS_NAMED).map((block) => block.explain.text);
+        if (blocks.length > BLOCKS_NAMED) named.push(`And ${blocks.length - BLOCKS_NAMED} more.`);
         found.push(
           environment.reporter.record(one, {
             rule: "NothingLiveAtRelease",

@@ -207,6 +207,16 @@ test("a machine's core is the machine's: restore is WRONG_CONTEXT and changes no
   assert.throws(() => own.restore(own.snapshot()), { code: "WRONG_CONTEXT" });
 });
 
+test("a machine that is disposed with many live blocks names eight of them, and counts the rest", async () => {
+  const { machine, nic } = await open({}, { choices: { policy: "collect" } });
+  for (let i = 0; i < 500; i++) nic.allocate(64);
+  machine.dispose();
+  const { message = "" } = machine.violations.at(-1) ?? {};
+  assert.match(message, /disposed with 500 blocks/);
+  assert.match(message, /And 492 more\.$/);
+  assert.ok(message.length < 4000, `${message.length} characters`);
+});
+
 test("the log keeps its last 10,000 lines by default, every one if asked, and the digest is that of all", async () => {
   const lines = async (log: "recent" | "lines" | "digest") => {
     const { machine, nic } = await open({}, { log });
