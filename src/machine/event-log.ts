@@ -14,7 +14,7 @@ import { type ByteSink, LineDigest, type LogHeader, LogWriter } from "../recordi
 export type LogMode = "off" | "digest" | "recent" | "lines";
 
 /** Lines that `recent` keeps: about 1 MB, and some seconds of a busy adapter. */
-export const RECENT_LINES = 10_000;
+const RECENT_LINES = 10_000;
 
 /** Where an event log goes. All of it is optional; without any the log is only a digest. */
 export interface LogOptions {
