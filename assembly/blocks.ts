@@ -6,7 +6,7 @@
  * stored of a block but its user tag and its head (heads.ts).
  *
  * In every change the store of the length tag decides: before a block's tag is written its frames are free, and after its tag
- * is gone they are, whatever bitmaps, trees and counts say in between (rebuild.ts).
+ * is gone they are, whatever bitmaps, trees and counts say in between.
  *
  * What bitmaps and trees have given away is counted when they change, and what is cached with every block (cache.ts); the
  * difference is live.

@@ -55,7 +55,7 @@
  * stack stands in place of its length tag.
  *
  * What is true and what is derived. Length tags, user tags and the mappings say what is live and what is cached. Bitmaps,
- * runs, trees, heads, stacks and counts follow from them, and rebuild.ts computes them again.
+ * runs, trees, heads, stacks and counts follow from them; verify.ts compares every word of them with what follows.
  */
 
 // ---- sizes ---------------------------------------------------------------------------------------------------------
