@@ -10,7 +10,7 @@
  *   frame    1554 bytes at 0x400100000000, physical 0x100000000
  *   byte 100 of the frame is physical 0x100000064, and the answer holds for 3996 bytes
  *   the device wrote "hello", the processor reads "hello"
- *   20 MiB: no block, fragmented: 33546240 bytes free, 8388608 of them in one run
+ *   20 MiB: no block, fragmented: 33546240 bytes free, 16515072 of them in one run
  *   20 MiB in 3 runs: 8388608 + 8388608 + 4194304 bytes
  *   second free: ALREADY_FREED
  *   all freed: the digest is that of the beginning, and verify finds 0 broken rules

@@ -7,7 +7,7 @@
  * Run: node examples/run.mjs promise-pool
  * Prints:
  *   10 blocks, 133231 ns of simulated time
- *   1554 bytes, physical 0x1000a000, live blocks: 1
+ *   1554 bytes, physical 0x10009000, live blocks: 1
  *   after the braces, live blocks: 0
  *   2 MiB out of 1 MiB: null, exhausted
  *   -1 bytes: INVALID_ARGUMENT

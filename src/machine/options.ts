@@ -111,9 +111,37 @@ export function ownOptions(given: MachineOptions): MachineOptions {
   return MACHINE_OPTIONS.read(given, "");
 }
 
+const FOUR_GIB = 2 ** 32;
+
+/**
+ * Zones that no line of 4 GiB crosses. A block never spans zones, so no block of a machine crosses such a line either, whatever
+ * its length (choice C14, and the documented rule that one block's addresses share their upper 32 bits). What is no zone stays
+ * as it is, for `planCore` to refuse.
+ */
+export function splitAtFourGib(zones: readonly ZoneOptions[]): ZoneOptions[] {
+  return zones.flatMap((zone) => {
+    const { base, size, arenaOffset, virtualBase } = zone;
+    if (!Number.isSafeInteger(base) || !Number.isSafeInteger(size) || base < 0 || size <= 0) return [zone];
+    const parts: ZoneOptions[] = [];
+    for (let at = base; at < base + size; ) {
+      const end = Math.min(base + size, (Math.floor(at / FOUR_GIB) + 1) * FOUR_GIB);
+      const done = at - base;
+      parts.push({
+        ...zone,
+        base: at,
+        size: end - at,
+        ...(arenaOffset === undefined ? {} : { arenaOffset: arenaOffset + done }),
+        ...(virtualBase === undefined ? {} : { virtualBase: virtualBase + done }),
+      });
+      at = end;
+    }
+    return parts;
+  });
+}
+
 /** What the core is opened with: validated here, before anything is made. */
 export function coreOptionsOf(options: MachineOptions): CoreOptions {
-  const { zones = DEFAULT_ZONES } = options;
+  const zones = splitAtFourGib(options.zones ?? DEFAULT_ZONES);
   const packed = resolveChoices(options.choices).placement === "packed";
   const sized: CoreOptions = {
     zones,

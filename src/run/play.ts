@@ -258,7 +258,8 @@ export async function play(options: PlayOptions): Promise<PlayResult> {
       largestFreeBytes: result.memory.largestFreeBytes,
     },
     leaks: result.leaks.length,
-    violations: [...reportedViolations(result, driver.explain), ...reportedFailures(failures, result)],
+    // What the driver threw comes before what follows from it.
+    violations: [...reportedFailures(failures, result), ...reportedViolations(result, driver.explain)],
     digest: result.logDigest,
     timing: {
       wallMs: Math.round(wallMs * 1000) / 1000,

@@ -39,6 +39,7 @@ import {
 import { BUILT_IN_DRIVERS, fuzzDriver } from "../../src/fuzz/index.js";
 import { ndisShmem } from "../repository/command.js";
 import { CLEAN, endsThread, FAULTY } from "./fixtures/drivers.js";
+import { DRIVER_BUGS, plantedModules } from "./planted.js";
 import { postgresFolder, TestServer } from "./postgres.js";
 
 const found = postgresFolder();
@@ -336,6 +337,31 @@ check("each role may do its part and no more", async () => {
   const queue = await openQueue({ db: as("rdr") }, PACKAGE_VERSION);
   assert.is((await queue.getJobCounts("active")).active, 0);
   await queue.close();
+});
+
+check("every planted bug of a driver is found by one campaign", async () => {
+  // The short run plants a few; .ci/run plants all.
+  const bugs = long ? DRIVER_BUGS : DRIVER_BUGS.filter((_, at) => at % 13 === 0);
+  const paths = await plantedModules(folder, bugs);
+  const bundles = await Promise.all(paths.map((path) => bundleDriver(path)));
+  await submitCampaign(database, {
+    name: "planted",
+    drivers: bundles,
+    searches: ["random", "sweep"],
+    scenarios: 1536,
+    jobSeconds: 1,
+    rates: new Map(bundles.map(({ hash }) => [hash, 1536])),
+  });
+  const running = await startWorker(database, { place: { db: server.url }, threads: 2 });
+  await until("planted", 1);
+  await running.close();
+  const { drivers: played } = await readResults(database, "planted");
+  const classes = played.map(({ name, findings }) => [name, findings.length] as const);
+  assert.equal(
+    classes.filter(([, count]) => count === 0).map(([name]) => name),
+    [],
+  );
+  if (long) console.log(classes.map(([name, count]) => `${name}: ${count} classes`).join("\n"));
 });
 
 check(

@@ -53,7 +53,7 @@ test.before(() => {
   const [{ filename }] = JSON.parse(packing.stdout) as [{ filename: string }];
   mkdirSync(installed, { recursive: true });
   spawnSync("tar", ["-xzf", join(program, filename), "-C", installed, "--strip-components=1"]);
-  for (const name of ["@assemblyscript/loader", "uvu", "dequal", "diff", "kleur", "mri", "sade"]) {
+  for (const name of ["@assemblyscript/loader", "fzstd", "uvu", "dequal", "diff", "kleur", "mri", "sade"]) {
     const link = join(program, "node_modules", name);
     mkdirSync(dirname(link), { recursive: true });
     if (existsSync(resolve("node_modules", name))) symlinkSync(resolve("node_modules", name), link, "dir");

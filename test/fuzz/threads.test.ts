@@ -134,7 +134,9 @@ test("a driver that brings another copy of the package is played by that copy", 
   mkdirSync(copy, { recursive: true });
   cpSync("package.json", join(copy, "package.json"));
   cpSync("dist", join(copy, "dist"), { recursive: true });
-  symlinkSync(resolve("node_modules", "@assemblyscript"), join(project, "node_modules", "@assemblyscript"), "dir");
+  for (const name of ["@assemblyscript", "fzstd"]) {
+    symlinkSync(resolve("node_modules", name), join(project, "node_modules", name), "dir");
+  }
   writeFileSync(join(project, "driver.cjs"), readFileSync("test/fuzz/fixtures/common.cjs"));
   writeFileSync(join(project, "base.mjs"), readFileSync("test/fuzz/fixtures/base.mjs"));
   writeFileSync(join(project, "driver.mjs"), readFileSync("test/fuzz/fixtures/right.mjs"));

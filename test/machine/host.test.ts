@@ -41,7 +41,7 @@ test("a line that is up before the driver registers its interrupt is seen when i
   for (const raise of [(line: Line) => line.ask(1), (line: Line) => line.port.interrupt()]) {
     const line = new Line();
     let dpcs = 0;
-    const { machine, adapter } = await open(
+    const { machine, adapter, nic } = await open(
       {
         initialize(nic) {
           raise(line);
@@ -59,6 +59,7 @@ test("a line that is up before the driver registers its interrupt is seen when i
     );
     await machine.run();
     assert.equal(dpcs, 1);
+    nic.services.deregisterInterrupt();
     await machine.halt(adapter);
   }
 });

@@ -34,8 +34,8 @@ import {
   SharedMemoryPool,
 } from "../../src/index.js";
 
-const DRAWS = Number(process.env["LIFECYCLE_DRAWS"] ?? 250);
-const SEED = Number(process.env["LIFECYCLE_SEED"] ?? 1);
+const DRAWS = Number(process.env.LIFECYCLE_DRAWS ?? 250);
+const SEED = Number(process.env.LIFECYCLE_SEED ?? 1);
 
 /** What the tests count: for each adapter, and for the driver. */
 interface Counts {

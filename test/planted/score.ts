@@ -171,7 +171,7 @@ async function compileCore(bug: PlantedBug): Promise<Uint8Array> {
   const asc = await import("assemblyscript/asc");
   const changed = plant(bug);
   let binary: Uint8Array | undefined;
-  const options = ["assembly/index.ts", "--config", "none", "--runtime", "stub", "--initialMemory", "1"];
+  const options = ["assembly/index.ts", "--config", "none", "--runtime", "stub", "--importMemory"];
   const { error, stderr } = await asc.main(
     [...options, "--optimizeLevel", "3", "--noAssert", "--outFile", "core.wasm"],
     {
@@ -216,6 +216,7 @@ async function ask(file: string, task: ProbeTask, seconds: number): Promise<Prob
     worker.once("error", (error) => settle({ error: error.message }));
   });
   await worker.terminate();
-  if ("error" in answer) return { found: true, runs: 0, seconds: 0, steps: 0, rule: `it throws: ${answer.error}` };
+  // What the subject throws is a finding of the targets and of the fuzzer. An error that comes through them is the probe's own.
+  if ("error" in answer) throw new Error(`the probe itself failed, which says nothing about the bug: ${answer.error}`);
   return answer;
 }
