@@ -80,7 +80,7 @@ function setLengthTagAt(zone: Zone, frame: Frame, value: u32): void {
   else store<u32>(<usize>(base + (frame << 2)), value);
 }
 
-/** The entry of `groupLengthTags` at a group. */
+/** The length tag of a group: where the one of its first block of 64 frames and more is kept. */
 export function groupLengthTagAt(zone: Zone, group: Group): u32 {
   return load<u32>(<usize>(load<u32>(zone, Z_GROUP_LENGTH_TAGS) + (group << RUN_SHIFT)));
 }

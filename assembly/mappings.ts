@@ -13,7 +13,7 @@
  *                 \    \   \______________________/____
  *   physical  ...[ ]..[    ]..........[          ]..[  ]
  *
- * Both lists hold the same runs (M3 of verify.ts), so both directions are a binary search. A change moves what lies
+ * Both lists hold the same runs (the rule of the index in verify.ts), so both directions are a binary search. A change moves what lies
  * behind it: registering costs time in proportion to the runs there are, which are few next to the lookups.
  *
  * The tables are the last thing in memory and double when they are full; a refused growth is out of memory and has

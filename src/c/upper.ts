@@ -6,8 +6,8 @@
  */
 import { type MachineTimer, NDIS_STATUS_PENDING, RUNNING } from "../../bindings/index.js";
 import { Prng } from "../machine/index.js";
-import { completeRequest } from "./imports/net.js";
 import { OURS } from "./pool.js";
+import { completeRequest } from "./requests.js";
 import type { CAdapter, Session } from "./session.js";
 
 /** Setting by which a driver's user, or the fuzzer, chooses the plan: a number; absent, none. */

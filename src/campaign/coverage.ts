@@ -13,7 +13,7 @@ export const EXACT_STATES: number = REGISTERS / 8;
 
 /** See the head of this file. Exactly one of `exact` and `registers` is not null. */
 export interface Coverage {
-  /** A bit for each situation (`situationsOf` of the fuzzer). */
+  /** A bit for each situation (docs/fuzzing.md). */
   readonly situations: Uint8Array;
   /** Different state numbers in ascending order. */
   readonly exact: readonly number[] | null;

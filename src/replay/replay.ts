@@ -189,8 +189,8 @@ class FrameCount {
 /**
  * Replay one recording. `open` gives its bytes, anew at each call: once to read it, and once more where its spool is too long.
  *
- * Throws `INVALID_ARGUMENT` for an option, `BAD_TRACE` for a recording that cannot be read, `ARENA_TOO_SMALL` and their like
- * from the core for an arena that it cannot manage. What `open` throws passes through.
+ * Throws `INVALID_ARGUMENT` for an option, `BAD_TRACE` for a recording that cannot be read, and the core's refusals
+ * for an arena that it cannot manage. What `open` throws passes through.
  */
 export async function replayRecording(
   file: string,

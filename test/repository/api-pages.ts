@@ -10,7 +10,7 @@ const KINDS: readonly (readonly [ApiExport["kind"], string])[] = [
   ["namespace", "Namespaces"],
 ];
 
-/** The name of an entry's page: `ndis-shmem/fuzz/arbitraries` is fuzz-arbitraries.md, the package itself index.md. */
+/** The name of an entry's page: slashes become dashes, and the package itself is the index. */
 function fileOf({ name }: ApiEntry): string {
   const [, ...path] = name.split("/");
   return `${path.join("-") || "index"}.md`;

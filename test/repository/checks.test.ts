@@ -7,7 +7,7 @@ import { cyclesOf } from "./cycles.js";
 import { commentsOf, danglingReferences, type Known } from "./references.js";
 
 /** Checks whose number is 0 and stays there. */
-const HELD: readonly string[] = [];
+const HELD: readonly string[] = ["cycles", "references"];
 
 for (const check of CHECKS.filter(({ name }) => HELD.includes(name))) {
   test(`the tree has no ${check.counts}`, () => {

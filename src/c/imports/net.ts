@@ -13,7 +13,8 @@ import {
 import { registerDriver } from "../lifecycle.js";
 import type { Stack } from "../places.js";
 import { POOL_KINDS } from "../pool.js";
-import type { CAdapter, Session } from "../session.js";
+import { completeRequest } from "../requests.js";
+import type { CAdapter } from "../session.js";
 import type { ImportHost, Imports } from "./host.js";
 
 interface NetPool {
@@ -342,16 +343,4 @@ export function netImports(host: ImportHost): Imports {
     completion.status = status;
     completion.event.set();
   }
-}
-
-/** A request is answered: its memory goes back. False where there is no such request. */
-export function completeRequest(session: Session, adapter: CAdapter, request: number): boolean {
-  const known = adapter.requests.get(request);
-  if (known === undefined) return false;
-  adapter.requests.delete(request);
-  for (const address of [request, known.buffer]) {
-    const block = session.pool.blocks.get(address);
-    if (block !== undefined && block.freed === null) session.pool.free(block, session.c.stack());
-  }
-  return true;
 }

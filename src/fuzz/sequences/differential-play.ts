@@ -2,7 +2,7 @@
  * A sequence played on a core and on the reference model: every kind of operation, scattered blocks and foreign ranges included.
  *
  * The core answers, the reference model follows placements and failures and must give the same answer to every other question,
- * digests included. Slower than core-play.ts, which knows less: this is the translator's target.
+ * digests included. Slower than core-player.ts, which knows less: this is the translator's target.
  */
 import {
   type AllocateOptions,

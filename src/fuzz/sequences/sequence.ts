@@ -48,7 +48,7 @@ export interface AllocationSequence {
   readonly operations: readonly Operation[];
 }
 
-/** What value and modifier mean, kind by kind. The constraints of a modifier are in core-operations.ts. */
+/** What value and modifier mean, kind by kind. The constraints of a modifier are in operations.ts. */
 export const OPERATION_HELP: Readonly<Record<OperationKind, string>> = {
   allocate: "value + 1 bytes; modifier: constraints",
   allocateLarge: "(value + 1) * 64 bytes; modifier: constraints",

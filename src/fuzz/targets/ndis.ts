@@ -6,7 +6,7 @@
  *            | spare  | kind | adapter | amount | detail| next
  *            +--------+------+---------+--------+-------+--------
  *
- * What the bytes mean and what is compared: protocol-play.ts.
+ * What the bytes mean and what is compared: ndis-protocol.ts.
  */
 import { Core, type CoreApi, type CoreOptions } from "../../../bindings/index.js";
 import { Machine } from "../../machine/index.js";

@@ -1,5 +1,5 @@
 /**
- * XXH64 with seed 0, as zstd frames are checked with (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
+ * XXH64 with seed 0, as zstd frames are checked with (the specification of xxHash).
  *
  * 64-bit words are kept as two 32-bit halves: a BigInt for each word would cost thirty times as much.
  */
