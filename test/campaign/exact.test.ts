@@ -39,7 +39,7 @@ import {
 import { BUILT_IN_DRIVERS, fuzzDriver } from "../../src/fuzz/index.js";
 import { ndisShmem } from "../repository/command.js";
 import { CLEAN, endsThread, FAULTY } from "./fixtures/drivers.js";
-import { DRIVER_BUGS, plantedModules } from "./planted.js";
+import { C_DEVICE, DRIVER_BUGS, plantedInC, plantedModules } from "./planted.js";
 import { postgresFolder, TestServer } from "./postgres.js";
 
 const found = postgresFolder();
@@ -343,14 +343,19 @@ check("every planted bug of a driver is found by one campaign", async () => {
   // The short run plants a few; .ci/run plants all.
   const bugs = long ? DRIVER_BUGS : DRIVER_BUGS.filter((_, at) => at % 13 === 0);
   const paths = await plantedModules(folder, bugs);
-  const bundles = await Promise.all(paths.map((path) => bundleDriver(path)));
+  const hasCompiler = spawnSync("clang", ["--version"]).status === 0;
+  const inC = long && hasCompiler ? await plantedInC(folder) : [];
+  const bundles = await Promise.all([
+    ...paths.map((path) => bundleDriver(path)),
+    ...inC.map((path) => bundleDriver(path, { device: C_DEVICE })),
+  ]);
   await submitCampaign(database, {
     name: "planted",
     drivers: bundles,
     searches: ["random", "sweep"],
-    scenarios: 1536,
+    scenarios: long ? 4096 : 1536,
     jobSeconds: 1,
-    rates: new Map(bundles.map(({ hash }) => [hash, 1536])),
+    rates: new Map(bundles.map(({ hash }) => [hash, 512])),
   });
   const running = await startWorker(database, { place: { db: server.url }, threads: 2 });
   await until("planted", 1);

@@ -1,6 +1,11 @@
-/** Drivers with a planted bug as modules that a user could have written: all they import is this package. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+/**
+ * Drivers with a planted bug: those in TypeScript as modules that a user could have written, which import this package alone;
+ * those in C of examples/c-driver, compiled.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type BuildOptions, build } from "esbuild";
 import { PLANTED_BUGS, type PlantedBug, plant } from "../planted/index.js";
 
@@ -64,4 +69,39 @@ export const driver = subjectOf(DRIVERS.find((one) => one.name === ${JSON.string
   const missing = [...changed.keys()].find((file) => !seen.has(file));
   if (missing !== undefined) throw new Error(`${bug.name}: ${missing} is not part of the module`);
   return outputFiles?.[0]?.text ?? "";
+}
+
+interface CBug {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** The device of the drivers in C. */
+export const C_DEVICE = "examples/c-driver/nic-device.mjs";
+
+/** One module for each bug of examples/c-driver, in `folder`; returns their paths, none where no C compiler is there. */
+export async function plantedInC(folder: string): Promise<string[]> {
+  const source = "examples/c-driver";
+  const { BUGS, plant: plantInC } = (await import(pathToFileURL(resolve(source, "bugs.mjs")).href)) as {
+    readonly BUGS: readonly CBug[];
+    readonly plant: (bug: CBug, text: string) => string;
+  };
+  const paths: string[] = [];
+  for (const bug of BUGS) {
+    const place = join(folder, `c-${bug.name.replace(/\W+/g, "-")}`);
+    mkdirSync(place);
+    for (const name of ["nic.h", "nic.c", "hw.c"]) {
+      const text = readFileSync(join(source, name), "utf8");
+      writeFileSync(join(place, name), name === bug.file ? plantInC(bug, text) : text);
+    }
+    const path = join(folder, `c-${bug.name.replace(/\W+/g, "-")}.wasm`);
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ["dist/cli.js", "cc", "-o", path, join(place, "nic.c"), join(place, "hw.c")],
+      { encoding: "utf8" },
+    );
+    if (status !== 0) throw new Error(`${bug.name}: ${stderr}`);
+    paths.push(path);
+  }
+  return paths;
 }
