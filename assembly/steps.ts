@@ -1,7 +1,7 @@
 /**
  * Steps: how long one operation is, counted in the debug build and nowhere else.
  *
- * A step is one turn of a loop. Nothing in the core takes time but straight length tag and loops, so a bound on steps is a bound on
+ * A step is one turn of a loop. Nothing in the core takes time but straight-line code and loops, so a bound on steps is a bound on
  * time, and unlike time it can be asserted: test/core/steps.test.ts holds every operation of long random plays against
  * the bounds of docs/architecture.md. The release build has no asserts, and with them the compiler leaves this out.
  *
