@@ -83,7 +83,8 @@ export function checkedUrl(given: string, fromCommandLine: boolean): string {
       },
     );
   }
-  if (fromCommandLine && url.password !== "") {
+  const inQuery = url.searchParams.has("password") || url.searchParams.has("sslpassword");
+  if (fromCommandLine && (url.password !== "" || inQuery)) {
     throw new ShmemError(
       "INVALID_ARGUMENT",
       "db holds a password, which every user of this machine can read in the list of processes; " +
@@ -98,6 +99,7 @@ export function checkedUrl(given: string, fromCommandLine: boolean): string {
 export function withoutPassword(url: string): string {
   const shown = new URL(url);
   if (shown.password !== "") shown.password = "***";
+  for (const name of ["password", "sslpassword"]) if (shown.searchParams.has(name)) shown.searchParams.set(name, "***");
   return shown.href;
 }
 

@@ -95,10 +95,14 @@ const SKIPPED = { failed: true, opportunities: Number.MAX_SAFE_INTEGER, state: "
 /** Play positions `from` to below `to` of a job, but for those of `skip`. */
 export async function playRange(subject: Subject, assignment: Assignment, calls: RangeCalls): Promise<void> {
   const { job, from, to, bound, choices } = assignment;
-  const player = new ScenarioPlayer(subject.driver, {
-    choices,
-    ...(subject.check === undefined ? {} : { check: subject.check }),
-  });
+  const open = (): ScenarioPlayer =>
+    new ScenarioPlayer(subject.driver, {
+      choices,
+      ...(subject.check === undefined ? {} : { check: subject.check }),
+    });
+  const player = open();
+  // Shrinking plays scenarios that belong to no range: their situations are not those of the campaign.
+  let shrinking: ScenarioPlayer | undefined;
   const skip = new Set(assignment.skip);
   const known = new Set(assignment.known);
   const told = new Set<number>();
@@ -132,8 +136,8 @@ export async function playRange(subject: Subject, assignment: Assignment, calls:
       const key = findingClass(finding);
       if (!known.has(key)) {
         known.add(key);
-        await piece.shrink(key, player, { scenario, finding, by: job.search, position }, assignment.folder);
-        player.exact = search.exact;
+        shrinking ??= open();
+        await piece.shrink(key, shrinking, { scenario, finding, by: job.search, position }, assignment.folder);
       }
     }
     last = { scenario, position };

@@ -205,5 +205,10 @@ export async function stopCampaign(database: Database, name: string, stopped = t
     [name],
   );
   if (rowCount === 1) return;
-  throw new ShmemError("BAD_CAMPAIGN", `there is no campaign ${JSON.stringify(name)}`, { field: "name", value: name });
+  const { rows } = await database.query(`select name from ${SCHEMA}.campaign order by name`);
+  const there = rows.length === 0 ? "there is none yet" : `there is ${rows.map((row) => String(row.name)).join(", ")}`;
+  throw new ShmemError("BAD_CAMPAIGN", `there is no campaign ${JSON.stringify(name)}; ${there}`, {
+    field: "name",
+    value: name,
+  });
 }

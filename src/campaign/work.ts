@@ -169,6 +169,11 @@ export async function startWorker(database: Database, options: WorkerOptions): P
       await queue.close();
       await Promise.all(players.map((player) => player.close()));
       await patiently(beat, report);
+      // Of a worker that has ended `watch` says nothing; what it did stands in the results.
+      await patiently(
+        () => database.query(`update ${SCHEMA}.worker set seen_at = 'epoch' where id = $1`, [id]),
+        report,
+      );
       folder.remove();
     },
   };

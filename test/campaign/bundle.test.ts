@@ -128,6 +128,7 @@ test("a password on the command line is refused, and no message repeats one", ()
   for (const url of [
     "postgres://fuzz:secret@db/fuzz",
     "postgres://fuzz:secret@db:99999/x",
+    "postgres://fuzz@db/fuzz?password=secret",
     "mysql://fuzz:secret@db/x",
   ]) {
     try {

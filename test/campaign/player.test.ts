@@ -95,6 +95,7 @@ test("a range in two jobs comes to what it comes to in one", async () => {
   const [one, other] = [await play(FAULTY, { first: 0, count: 300 }), await play(FAULTY, { first: 300, count: 300 })];
   assert.is(one.scenarios + other.scenarios, whole.scenarios);
   assert.is(one.events + other.events, whole.events);
+  // Situations too: those of shrinking, which each job does, are not among them.
   assert.equal(mergeCoverage(one.coverage, other.coverage), whole.coverage);
   for (const finding of whole.findings) {
     const parts = [one, other].flatMap(({ findings }) =>

@@ -1,7 +1,7 @@
 /** `ndis-shmem campaign results`: a table, JSON, and the files of each finding that `fuzz` writes. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import type { CampaignResult, Database, DriverResult, FindingClass } from "../../campaign/index.js";
+import type { CampaignResult, Database, FindingClass } from "../../campaign/index.js";
 import { EXIT } from "../../report/index.js";
 import { type CommandIo, UsageError } from "../command.js";
 
@@ -18,8 +18,13 @@ export async function results(
 ): Promise<number> {
   const result = await campaign.readResults(database, name);
   const written = out === undefined ? [] : await writeResults(campaign, database, result, out);
+  const entries = new Map<string, string>();
+  for (const { hash } of result.drivers) {
+    const { entry, files } = await campaign.readBundle(database, hash);
+    entries.set(hash, Object.keys(files).length === 0 ? entry : `./${entry}`);
+  }
   if (json) io.out(`${JSON.stringify(result, null, 2)}\n`);
-  else io.out(`${[...resultLines(result), ...written.map((path) => `wrote ${path}`)].join("\n")}\n`);
+  else io.out(`${[...resultLines(result, entries), ...written.map((path) => `wrote ${path}`)].join("\n")}\n`);
   return result.findings === 0 ? EXIT.clean : EXIT.findings;
 }
 
@@ -28,7 +33,7 @@ function grouped(value: number): string {
 }
 
 /** The result for people: each driver, and under it each class with its first occurrence and the call that repeats it. */
-export function resultLines(result: CampaignResult): string[] {
+export function resultLines(result: CampaignResult, entries: ReadonlyMap<string, string>): string[] {
   const state = result.complete ? "complete" : result.stopped ? "stopped" : "under way";
   const lines = [
     `${result.name} (version ${result.version}), ${state}: ${grouped(result.scenarios)} scenarios, ${result.findings} classes of finding`,
@@ -40,12 +45,13 @@ export function resultLines(result: CampaignResult): string[] {
       `${driver.name} (${driver.hash.slice(0, 12)}): ${grouped(driver.scenarios)} scenarios, ${states}, ${driver.situations} situations`,
     );
     if (driver.findings.length === 0) lines.push("  nothing found");
-    for (const finding of driver.findings) lines.push(...findingLines(driver, finding));
+    for (const finding of driver.findings)
+      lines.push(...findingLines(entries.get(driver.hash) ?? driver.name, finding));
   }
   return lines;
 }
 
-function findingLines(driver: DriverResult, finding: FindingClass): string[] {
+function findingLines(driver: string, finding: FindingClass): string[] {
   const { rule, code, call, count, first, message, reproductions } = finding;
   const where = call === "" ? "" : ` in ${call}`;
   const [shortest] = reproductions;
@@ -53,7 +59,7 @@ function findingLines(driver: DriverResult, finding: FindingClass): string[] {
     `  ${rule} (${code})${where}: ${grouped(count)} scenarios`,
     ...message.split("\n").map((line) => `    ${line}`),
     `    first in scenario ${grouped(first.scenario)} of ${first.search}, seed ${first.seed}`,
-    ...(shortest === undefined ? [] : [`    again:  ndis-shmem fuzz ${driver.name} --scenario ${shortest.bytes}`]),
+    ...(shortest === undefined ? [] : [`    again:  ndis-shmem fuzz ${driver} --scenario ${shortest.bytes}`]),
   ];
 }
 
