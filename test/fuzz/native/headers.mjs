@@ -7,7 +7,9 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const folder = process.argv[2];
 if (folder === undefined) throw new Error("which folder?");
 
-const layout = readFileSync(join(root, "bindings/generated/layout.ts"), "utf8");
+// Offsets in bytes; the second list of the file has the same names in words, for TypeScript's views.
+const source = readFileSync(join(root, "bindings/generated/layout.ts"), "utf8");
+const layout = /^export enum Layout \{$[\s\S]*?^\}$/m.exec(source)?.[0] ?? "";
 const constants = [...layout.matchAll(/^ {2}(\w+) = (\d+),$/gm)].map(([, name, value]) => `#define ${name} ${value}u`);
 if (constants.length === 0) throw new Error("no constant found in bindings/generated/layout.ts");
 writeFileSync(join(folder, "layout.h"), `${constants.join("\n")}\n`);
