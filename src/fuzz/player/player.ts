@@ -158,8 +158,9 @@ export class ScenarioPlayer {
       this.#look(true);
       audit(this.#machine, this.#nics);
     } catch (error) {
-      if (!(error instanceof Stop)) throw error;
-      finding = { ...this.#causeOf(error).finding, step };
+      const noticed = error instanceof Stop ? error : lockKept(error);
+      if (noticed === null) throw error;
+      finding = { ...this.#causeOf(noticed).finding, step };
     }
     // The step in which it ended, unless its listener has heard of it.
     if (step > reported) listener?.event(step, scenario.events[step] ?? null, this.#machine);
@@ -529,4 +530,14 @@ export class ScenarioPlayer {
 function describeValue(value: unknown): string {
   if (value === null || typeof value !== "object") return String(value);
   return `an object with ${Object.keys(value).slice(0, 8).join(", ") || "no properties of its own"}`;
+}
+
+/**
+ * A callback of the driver has returned and holds a spin lock. Nothing says so at once, because a lock may be handed on; but the
+ * machine lets nothing happen while one is held, and refuses the next event. That is the driver's fault, not the player's.
+ */
+function lockKept(error: unknown): Stop | null {
+  if (!(error instanceof ShmemError) || error.code !== "WRONG_CONTEXT" || error.unit !== "locks") return null;
+  const message = `${String(error.value)} spin locks are held, and the callback that took them has returned`;
+  return new Stop({ rule: "SpinLock", code: "WRONG_CONTEXT", call: "", message });
 }
