@@ -1,6 +1,6 @@
 /**
  * Exactly once, with a real PostgreSQL server: workers that are killed, stopped and resumed, and a server that is killed and
- * restarted, end in the rows of one sequential run. With `NDIS_SHMEM_LONG=1`, as .ci/run sets it: 120 jobs, four workers, two of
+ * restarted, end in the rows of one sequential run. With `NDIS_SHMEM_LONG=1`, which takes ten minutes or more: 120 jobs, four workers, two of
  * them killed, one stopped for 15 seconds, the server killed twice; otherwise a quarter of that.
  */
 // timeout: 900 s
@@ -340,11 +340,11 @@ check("each role may do its part and no more", async () => {
 });
 
 check("every planted bug of a driver is found by one campaign", async () => {
-  // The short run plants a few; .ci/run plants all.
+  // The short form plants a few; the long one plants all.
   const bugs = long ? DRIVER_BUGS : DRIVER_BUGS.filter((_, at) => at % 13 === 0);
   const paths = await plantedModules(folder, bugs);
   const hasCompiler = spawnSync("clang", ["--version"]).status === 0;
-  // Twenty drivers in C take ten minutes; not in .ci/run.
+  // Twenty drivers in C take ten minutes more, so they have a switch of their own.
   const inC = hasCompiler && process.env.NDIS_SHMEM_C_CAMPAIGN === "1" ? await plantedInC(folder) : [];
   const bundles = await Promise.all([
     ...paths.map((path) => bundleDriver(path)),
